@@ -1,0 +1,1 @@
+"""Floor 0: the rules. Standard library only; no async, clock, randomness or logging."""
