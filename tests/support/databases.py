@@ -4,7 +4,6 @@ import itertools
 from dataclasses import dataclass, field
 
 from server.embedded.postgres import EmbeddedPostgres
-from server.storage.migrate import upgrade
 
 TEMPLATE = "migrated"
 
@@ -23,6 +22,8 @@ class Databases:
     def prepare(self) -> None:
         """Makes the one that the others are copies of."""
         self.create_empty(TEMPLATE)
+        from server.storage.migrate import upgrade
+
         upgrade(self.server.psql.url(TEMPLATE))
 
     def create(self) -> str:
