@@ -1,0 +1,46 @@
+"""Bringing a database to the schema of this program, from whatever revision it has."""
+
+import asyncio
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from server.storage.postgres import make_engine
+
+UPGRADE_LOCK = 0x7A11_7119
+"""The advisory lock that one upgrade holds to its commit; the program takes no other advisory lock."""
+
+
+def upgrade(url: str) -> None:
+    """Run every revision that the database does not have, in one transaction; nothing happens when it has them all.
+
+    Any number of nodes may start at once: the first one upgrades, the others wait for it and find nothing to do.
+    It blocks, and runs an event loop of its own: call it from a thread (`asyncio.to_thread`) where one is running.
+
+    Args:
+        url: ``postgresql://user:password@host:port/database``.
+
+    Raises:
+        OSError: the server cannot be reached.
+        asyncpg.PostgresError: it refused the connection or a statement; nothing was changed.
+        alembic.util.CommandError: the database has a revision that is newer than this program.
+    """
+    asyncio.run(_upgrade(url))
+
+
+async def _upgrade(url: str) -> None:
+    engine = make_engine(url, connections=1, server_settings={"application_name": "tallylight upgrade"})
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
+            await connection.run_sync(_run_revisions)
+    finally:
+        await engine.dispose()
+
+
+def _run_revisions(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "server.storage:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

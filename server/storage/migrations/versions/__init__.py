@@ -1,0 +1,1 @@
+"""One module a revision; the file's name is the revision's."""

@@ -1,0 +1,156 @@
+"""Postgres: one asyncpg pool for point queries, one SQLAlchemy engine for lists, and connections for writers.
+
+All of them are made by asyncpg from the same address, so an address that works for one works for all.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+LOST_TRANSACTION = frozenset({"40001", "40P01"})
+"""SQLSTATEs after which the same transaction may be run again: serialization failure, deadlock."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLimits:
+    """How much of Postgres one node takes, and how long it waits."""
+
+    pool_connections: int = 10
+    engine_connections: int = 5
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS
+    statement_timeout_seconds: float = 5.0
+    lock_timeout_seconds: float = 2.0
+    writer_idle_in_transaction_seconds: float = 2.0
+
+
+class Postgres:
+    """The database of one node.
+
+    Attributes:
+        pool: asyncpg connections for single statements and short transactions.
+        engine: the same database through SQLAlchemy Core, for lists and what is written from the tables.
+    """
+
+    def __init__(self, url: str, limits: PostgresLimits, pool: "asyncpg.Pool[Any]", engine: AsyncEngine) -> None:
+        self.pool = pool
+        self.engine = engine
+        self._url = url
+        self._limits = limits
+
+    @classmethod
+    async def open(cls, url: str, limits: PostgresLimits | None = None) -> Self:
+        """Connect once, so that a wrong address is known now; the other connections are made when they are needed.
+
+        Args:
+            url: ``postgresql://user:password@host:port/database``.
+            limits: None means the defaults.
+
+        Raises:
+            OSError: the server cannot be reached.
+            TimeoutError: it did not answer within ``connect_timeout_seconds``.
+            asyncpg.PostgresError: it refused.
+        """
+        limits = limits or PostgresLimits()
+        timeouts = _timeouts(limits)
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=limits.pool_connections,
+            timeout=limits.connect_timeout_seconds,
+            server_settings={"application_name": "tallylight", **timeouts},
+        )
+        engine = make_engine(
+            url,
+            connections=limits.engine_connections,
+            connect_timeout_seconds=limits.connect_timeout_seconds,
+            server_settings={"application_name": "tallylight lists", **timeouts},
+        )
+        return cls(url, limits, pool, engine)
+
+    async def connect_writer(self) -> "asyncpg.Connection[Any]":
+        """A connection of the caller's own, to hold as long as it works and to close.
+
+        A node that freezes in the middle of a transaction must not keep a busy channel's row: the server ends its
+        transaction after ``writer_idle_in_transaction_seconds`` and, with it, the connection.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError: as `open`.
+        """
+        return await asyncpg.connect(
+            self._url,
+            timeout=self._limits.connect_timeout_seconds,
+            server_settings={
+                "application_name": "tallylight writer",
+                "idle_in_transaction_session_timeout": _milliseconds(self._limits.writer_idle_in_transaction_seconds),
+                "synchronous_commit": "on",
+                **_timeouts(self._limits),
+            },
+        )
+
+    async def ping(self) -> None:
+        """Ask the server for nothing.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it did not answer.
+        """
+        await self.pool.execute("SELECT 1", timeout=self._limits.statement_timeout_seconds)
+
+    async def close(self) -> None:
+        """Close all connections but the writers', waiting ``connect_timeout_seconds`` at most for those in use."""
+        await self.engine.dispose()
+        try:
+            await asyncio.wait_for(self.pool.close(), self._limits.connect_timeout_seconds)
+        except TimeoutError:
+            self.pool.terminate()
+
+
+def make_engine(
+    url: str,
+    *,
+    connections: int,
+    server_settings: Mapping[str, str],
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+) -> AsyncEngine:
+    """An engine of at most this many connections; nothing is connected before it is used."""
+
+    async def connect() -> "asyncpg.Connection[Any]":
+        return await asyncpg.connect(url, timeout=connect_timeout_seconds, server_settings=dict(server_settings))
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+    )
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the connection failed or was lost: a commit that was under way may or may not have happened."""
+    if isinstance(error, asyncpg.PostgresError):
+        # 08: connection exception; 57P: shutdown, terminated, starting up; 25P03: idle in a transaction for too long.
+        return (error.sqlstate or "").startswith(("08", "57P", "25P03", "53300"))
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+
+
+def may_be_repeated(error: BaseException) -> bool:
+    """Whether to run the same transaction with the same ids again; any other error will only come back."""
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in LOST_TRANSACTION:
+        return True
+    return is_unreachable(error)
+
+
+def _timeouts(limits: PostgresLimits) -> dict[str, str]:
+    return {
+        "statement_timeout": _milliseconds(limits.statement_timeout_seconds),
+        "lock_timeout": _milliseconds(limits.lock_timeout_seconds),
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

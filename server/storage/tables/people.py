@@ -1,0 +1,83 @@
+"""Users, the accounts they sign in with, sessions (a visitor is a session without a user) and API keys."""
+
+from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint, func, text
+
+from server.domain.users import UserRole
+from server.storage.tables.base import (
+    id_column,
+    metadata,
+    moment,
+    moment_of_writing,
+    one_of,
+    reference,
+    sha256_check,
+    sha256_column,
+    words,
+)
+
+user = Table(
+    "user",
+    metadata,
+    id_column(),
+    Column("name", Text),
+    Column("email", Text),
+    moment("email_verified"),
+    Column("username", Text),  # chosen on the first sign-in: NULL until then
+    Column("image", Text),
+    words("role", default=UserRole.USER),
+    Column("amounts_public", Boolean, nullable=False, server_default=text("false")),
+    moment_of_writing(),
+    moment("deleted_at"),  # the person is gone and the columns above are empty; the row stays for the ledger
+    one_of("role", UserRole),
+)
+Index("uq_user_username", func.lower(user.c.username), unique=True)
+
+account = Table(
+    "account",
+    metadata,
+    id_column(),
+    reference("user_id", "user"),
+    words("type"),
+    words("provider"),
+    words("provider_account_id"),
+    Column("refresh_token", LargeBinary),  # the three tokens are encrypted before they come here
+    Column("access_token", LargeBinary),
+    moment("expires_at"),
+    Column("token_type", Text),
+    Column("scope", Text),
+    Column("id_token", LargeBinary),
+    moment_of_writing(),
+    UniqueConstraint("provider", "provider_account_id"),
+)
+Index("ix_account_user_id", account.c.user_id)
+
+session = Table(
+    "session",
+    metadata,
+    id_column(),
+    sha256_column("token_hash", optional=True),  # NULL: signed out, expired, or a session that an API key owns
+    reference("user_id", "user", optional=True),  # who claimed it; set once
+    Column("display_name", Text),  # how a visitor wants to be called
+    moment_of_writing(),
+    moment_of_writing("last_seen_at"),
+    moment("expires_at", required=True),
+    UniqueConstraint("token_hash"),
+    sha256_check("token_hash"),
+    postgresql_with={"fillfactor": 80},
+)
+Index("ix_session_user_id", session.c.user_id, postgresql_where=session.c.user_id.is_not(None))
+
+api_key = Table(
+    "api_key",
+    metadata,
+    id_column(),
+    reference("session_id", "session"),
+    sha256_column("hash"),
+    words("name"),
+    moment_of_writing(),
+    moment("revoked_at"),
+    moment("last_used_at"),
+    UniqueConstraint("hash"),
+    sha256_check("hash"),
+)
+Index("ix_api_key_session_id", api_key.c.session_id)
