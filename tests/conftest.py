@@ -4,6 +4,7 @@ Durability against a power cut is switched off (`fsync`), as no test cuts the po
 by the kernel all the same. `synchronous_commit` stays as in production.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,23 @@ from server.embedded.postgres import EmbeddedPostgres
 from server.embedded.valkey import EmbeddedValkey
 from tests.support.databases import Databases
 
-POSTGRES_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+POSTGRES_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
+}
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED_BYTES = 2 * 1024**3
+
+
+def memory_or_disk() -> Path | None:
+    """Where data folders of tests go: a database is made in 10 ms in memory, in 250 ms on a disk. None is the usual
+    place for temporary files."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES:
+        return MEMORY
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +42,7 @@ def new_data_folder() -> Iterator[Callable[[], DataFolder]]:
     made: list[DataFolder] = []
 
     def make() -> DataFolder:
-        folder = DataFolder(Path(tempfile.mkdtemp(prefix="tallylight-test-")))
+        folder = DataFolder(Path(tempfile.mkdtemp(prefix="tallylight-test-", dir=memory_or_disk())))
         folder.lock()
         made.append(folder)
         return folder
