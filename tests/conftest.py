@@ -15,6 +15,7 @@ import pytest
 from server.embedded.data_folder import DataFolder
 from server.embedded.postgres import EmbeddedPostgres
 from server.embedded.valkey import EmbeddedValkey
+from server.storage.migrate import upgrade
 from tests.support.databases import Databases
 
 POSTGRES_SETTINGS = {
@@ -121,8 +122,6 @@ def disposable_postgres(new_data_folder: Callable[[], DataFolder]) -> Iterator[E
     """
     server = EmbeddedPostgres(new_data_folder(), POSTGRES_SETTINGS)
     server.start()
-    from server.storage.migrate import upgrade
-
     upgrade(server.url)
     yield server
     server.stop()

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from server.embedded.postgres import EmbeddedPostgres
+from server.storage.migrate import upgrade
 
 TEMPLATE = "migrated"
 
@@ -22,8 +23,6 @@ class Databases:
     def prepare(self) -> None:
         """Makes the one that the others are copies of."""
         self.create_empty(TEMPLATE)
-        from server.storage.migrate import upgrade
-
         upgrade(self.server.psql.url(TEMPLATE))
 
     def create(self) -> str:
