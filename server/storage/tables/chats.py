@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.storage.tables.base import (
     id_column,
     metadata,
@@ -37,8 +38,8 @@ chat = Table(
     reference("session_id", "session"),  # who opened it; stays when a user claims the session
     reference("channel_id", "channel"),
     Column("title", Text),
-    words("state", default="OPEN"),
-    words("credit_state", default="NONE"),
+    words("state", default=ChatState.OPEN),
+    words("credit_state", default=CreditState.NONE),
     Column("tokens_used", Integer, nullable=False),
     Column("token_cap", Integer, nullable=False, server_default=text("50000")),
     reference("context_id", "channel_context"),
@@ -54,8 +55,8 @@ chat = Table(
     moment("last_message_at"),
     moment("deleted_at"),  # text and title are erased; the row stays for the ledger
     UniqueConstraint("session_id", "open_idem"),
-    one_of("state", ("OPEN", "ANSWERING", "FULL", "CLOSED")),
-    one_of("credit_state", ("NONE", "CHARGED", "SPENT", "REFUNDED")),
+    one_of("state", ChatState),
+    one_of("credit_state", CreditState),
     CheckConstraint("tokens_used BETWEEN context_tokens AND token_cap", name="tokens_used"),
     CheckConstraint("token_cap BETWEEN 1 AND 50000", name="token_cap"),
     CheckConstraint("context_tokens BETWEEN 0 AND 3400", name="context_tokens"),
@@ -119,8 +120,8 @@ message = Table(
     UniqueConstraint("chat_id", "seq"),
     UniqueConstraint("chat_id", "idem"),
     ForeignKeyConstraint(["chat_id", "author"], ["chat_member.chat_id", "chat_member.ref"], name="fk_message_author"),
-    one_of("type", ("USER", "AI")),
-    one_of("status", ("STREAMING", "DONE", "STOPPED", "CUT", "INTERRUPTED", "FAILED")),
+    one_of("type", MessageType),
+    one_of("status", MessageStatus),
     CheckConstraint("seq > 0", name="seq"),
     CheckConstraint("tokens >= 0", name="tokens"),
     CheckConstraint("(type = 'USER') = (author IS NOT NULL)", name="author"),
