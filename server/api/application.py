@@ -1,0 +1,76 @@
+"""Puts the HTTP side together: endpoints, the order of the middleware, and the Starlette application around both."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Lifespan
+from starlette_compress import CompressMiddleware
+
+from server.api import routes as table
+from server.api.body_limit import BodyLimit
+from server.api.channels import ChannelEndpoints
+from server.api.chats import ChatEndpoints
+from server.api.cursors import Cursors
+from server.api.deps import ApiDeps
+from server.api.failures import Failures, answer_to
+from server.api.health import HealthEndpoints
+from server.api.pages import PageEndpoints
+from server.api.rendering import Rendering
+from server.api.request_log import RequestLog
+from server.api.security_headers import SecurityHeaders
+from server.api.static_files import Assets, StaticFolder
+from server.auth.cookies import SessionCookie
+from server.auth.visitors import Visitors
+from server.channels.catalog import Catalog
+from server.chats.listing import ChatListing
+
+
+def application(
+    deps: ApiDeps, *, more_routes: Sequence[BaseRoute] = (), lifespan: Lifespan[Any] | None = None
+) -> Starlette:
+    """The application.
+
+    Args:
+        deps: what the HTTP side needs.
+        more_routes: of other rooms, such as the websocket's; they are asked first.
+        lifespan: what starts and ends with it.
+    """
+    assets = Assets(deps.static_path)
+    rendering = Rendering(deps.templates_path, assets)
+
+    def answer_http_error(request: Request, error: Exception) -> Response:
+        return answer_to(request, error, rendering)
+
+    app = Starlette(
+        routes=[*more_routes, *_routes(deps, assets, rendering)],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SecurityHeaders),
+            Middleware(CompressMiddleware),
+            Middleware(Failures, rendering),
+            Middleware(BodyLimit),
+        ],
+        exception_handlers={HTTPException: answer_http_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # it would write the Host header into an address
+    return app
+
+
+def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRoute]:
+    visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
+    cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
+    channels = ChannelEndpoints(catalog, cursors, deps.model_status)
+    return table.routes(
+        PageEndpoints(channels, deps.postgres, visitors, rendering, deps.model_status),
+        channels,
+        ChatEndpoints(ChatListing(deps.postgres), catalog, visitors, cursors),
+        HealthEndpoints(deps.readiness),
+        StaticFolder(deps.static_path, assets),
+    )

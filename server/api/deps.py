@@ -1,0 +1,79 @@
+"""What the HTTP side needs from the rest of the program, handed over by who wires it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from server.auth.origins import Origins
+from server.auth.sessions import Sessions
+from server.storage.postgres import Postgres
+
+
+class ModelState(StrEnum):
+    """How the model is, in the words of the API and the pages."""
+
+    READY = "ready"
+    WARMING = "warming"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """The model that answers.
+
+    Attributes:
+        name: as people know it, such as ``smollm2-135m``.
+        state: warming: it has not answered so far, chats wait.
+        demo: whether it is there to show the program (small or scripted), which pages say.
+    """
+
+    name: str
+    state: ModelState
+    demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyPart:
+    """One thing that readiness speaks of.
+
+    Attributes:
+        name: such as ``postgres``.
+        ready: whether it works.
+        gating: whether the node is not ready without it; trouble of the others is only told.
+        note: a few words for people; None when there is nothing to say.
+    """
+
+    name: str
+    ready: bool
+    gating: bool = True
+    note: str | None = None
+
+
+Readiness = Callable[[], Awaitable[Sequence[ReadyPart]]]
+"""Asks every part, within its own time limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    """What the HTTP side needs.
+
+    Attributes:
+        postgres: for channels and chats; every figure that is shown comes from it.
+        sessions: who holds a token.
+        origins: our own; they also decide the cookie's name.
+        readiness: what `/readyz` answers from.
+        model_status: the model as it is now; called for each page, so it must not wait.
+        cursor_secret: signs list cursors; the same on all nodes, at least 16 bytes.
+        templates_path: the folder of the page templates.
+        static_path: the folder below `/static`.
+    """
+
+    postgres: Postgres
+    sessions: Sessions
+    origins: Origins
+    readiness: Readiness
+    model_status: Callable[[], ModelStatus]
+    cursor_secret: bytes
+    templates_path: Path
+    static_path: Path

@@ -1,0 +1,35 @@
+"""Pages from the Jinja2 templates: everything escaped, a name that a template misspells is an error."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from server.api.static_files import Assets
+from server.domain.identity import Identity, IdentityKind
+
+PAGE_CACHE: Final = "private, no-cache"
+"""A page shows balances and whose session it is: asked for again each time, kept by no proxy."""
+
+NOBODY: Final = {"kind": IdentityKind.SESSION.value, "name": None}
+"""The session that an error page speaks of."""
+
+
+class Rendering:
+    """Renders the templates of one folder."""
+
+    def __init__(self, templates_path: Path, assets: Assets) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(templates_path), autoescape=True, undefined=StrictUndefined, auto_reload=False
+        )
+        self._templates.globals["asset"] = assets.url
+
+    def page(
+        self, template: str, context: dict[str, Any], identity: Identity | None, *, status: int = HTTPStatus.OK
+    ) -> HTMLResponse:
+        """Render a page for this person; None is nobody in particular."""
+        session = NOBODY if identity is None else {"kind": identity.kind.value, "name": identity.name}
+        html = self._templates.get_template(template).render(session=session, **context)
+        return HTMLResponse(html, status, {"cache-control": PAGE_CACHE})

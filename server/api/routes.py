@@ -1,0 +1,31 @@
+"""The whole HTTP table at a glance. A GET answers HEAD too; any other method is 405."""
+
+from starlette.routing import BaseRoute, Mount, Route
+
+from server.api.channels import ChannelEndpoints
+from server.api.chats import ChatEndpoints
+from server.api.health import HealthEndpoints
+from server.api.pages import PageEndpoints
+from server.api.static_files import STATIC_PREFIX, StaticFolder
+
+
+def routes(
+    pages: PageEndpoints,
+    channels: ChannelEndpoints,
+    chats: ChatEndpoints,
+    health: HealthEndpoints,
+    static: StaticFolder,
+) -> list[BaseRoute]:
+    """Every address that answers HTTP."""
+    return [
+        Route("/", pages.index),
+        Route("/c/{name}", pages.channel),
+        Route("/api/channels", channels.list_channels),
+        Route("/api/channels/{name}", channels.get_channel),
+        Route("/api/chats", chats.list_chats),
+        Route("/api/chats/{id}", chats.get_chat),
+        Route("/api/chats/{id}/messages", chats.list_messages),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Mount(STATIC_PREFIX, static),
+    ]

@@ -1,0 +1,79 @@
+"""Our own origins: an exact list from the configuration, never taken from a request's Host header.
+
+An origin is scheme, host and port (RFC 6454); two differ when any of the three does. Browsers serialize it in one way
+(lower case, default port left out), so what a request says is compared as it stands.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
+
+from starlette.datastructures import Headers
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+"""The three ways in which a browser on this machine may name it."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Origins:
+    """The allow-list of a running server.
+
+    Attributes:
+        serialized: the origins as browsers send them, such as ``https://chat.example``.
+        plain_loopback: whether every one is http on a loopback host, where browsers refuse or lose Secure cookies.
+    """
+
+    def __init__(self, urls: Iterable[str]) -> None:
+        """Read `TALLYLIGHT_PUBLIC_URL`.
+
+        Args:
+            urls: addresses without a path, at least one.
+
+        Raises:
+            ValueError: one is not an http or https origin, or there is none.
+        """
+        self.serialized = frozenset(_serialize(url) for url in urls)
+        if not self.serialized:
+            raise ValueError("at least one public address is needed")
+        self.plain_loopback = all(_is_plain_loopback(origin) for origin in self.serialized)
+
+    @classmethod
+    def of_loopback(cls, port: int) -> Self:
+        """The origins of a server that only this machine reaches, such as `tallylight run`."""
+        return cls(f"http://{name}:{port}" for name in LOOPBACK_NAMES)
+
+    def allows(self, headers: Headers) -> bool:
+        """Whether a request carries exactly one Origin header and it is ours; a missing one and ``null`` are not."""
+        sent = headers.getlist("origin")
+        return len(sent) == 1 and sent[0] in self.serialized
+
+
+def _serialize(url: str) -> str:
+    parts = urlsplit(url.strip())
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"a public address begins with http:// or https://: {url!r}")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"a public address is a scheme, a host and a port, nothing more: {url!r}")
+    return f"{parts.scheme}://{_host_of(parts, url)}{_port_of(parts, url)}"
+
+
+def _host_of(parts: SplitResult, url: str) -> str:
+    host = parts.hostname or ""
+    if not host or not host.isascii() or any(letter.isspace() for letter in host):
+        raise ValueError(f"a public address names a host, in ASCII (punycode): {url!r}")
+    return f"[{ipaddress.IPv6Address(host).compressed}]" if ":" in host else host
+
+
+def _port_of(parts: SplitResult, url: str) -> str:
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"the port of a public address is a number up to 65535: {url!r}") from error
+    return "" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}"
+
+
+def _is_plain_loopback(origin: str) -> bool:
+    scheme, _, authority = origin.partition("://")
+    return scheme == "http" and any(authority == name or authority.startswith(f"{name}:") for name in LOOPBACK_NAMES)

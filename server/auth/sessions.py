@@ -1,0 +1,105 @@
+"""Sessions: who holds a token. A visitor has one too, without a user.
+
+The token is 256 random bits and known to the browser alone; the table holds its SHA-256. Every look-up asks Postgres
+(one index probe), so a session that is revoked is gone at once. The clock is Postgres's.
+"""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from server.domain.identity import Identity
+from server.storage.ids import new_id
+from server.storage.outages import outages_refused
+from server.storage.postgres import Postgres
+
+TOKEN_BYTES: Final = 32
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+_FIND: Final = """
+SELECT s.id, s.user_id, CASE WHEN s.user_id IS NULL THEN s.display_name ELSE u.username END AS name,
+       s.last_seen_at < clock_timestamp() - $2::interval AS stale
+  FROM session s LEFT JOIN "user" u ON u.id = s.user_id
+ WHERE s.token_hash = $1 AND s.expires_at > clock_timestamp()
+"""
+
+_RENEW: Final = """
+UPDATE session
+   SET last_seen_at = clock_timestamp(),
+       expires_at = LEAST(clock_timestamp() + $3::interval, created_at + $4::interval)
+ WHERE id = $1 AND token_hash IS NOT NULL AND last_seen_at < clock_timestamp() - $2::interval
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a session lives.
+
+    Attributes:
+        idle_seconds: without a request; 60 days.
+        absolute_seconds: whatever happens, at least `idle_seconds`; 365 days, less than browsers keep a cookie.
+        renewal_seconds: the idle time begins anew at most this often; 5 minutes.
+    """
+
+    idle_seconds: int = 60 * 86_400
+    absolute_seconds: int = 365 * 86_400
+    renewal_seconds: int = 300
+
+
+class Sessions:
+    """The sessions in Postgres."""
+
+    def __init__(self, postgres: Postgres, limits: SessionLimits) -> None:
+        self.limits = limits
+        self._postgres = postgres
+        self._idle = timedelta(seconds=limits.idle_seconds)
+        self._absolute = timedelta(seconds=limits.absolute_seconds)
+        self._renewal = timedelta(seconds=limits.renewal_seconds)
+
+    async def find(self, token: str | None) -> Identity | None:
+        """Who holds this token; None when there is no token, or no live session has it.
+
+        A session that is found lives on: its idle time begins anew.
+
+        Raises:
+            Refusal: unavailable.
+        """
+        if token is None or _TOKEN.fullmatch(token) is None:
+            return None
+        with outages_refused():
+            row = await self._postgres.pool.fetchrow(_FIND, _hash(token), self._renewal)
+            if row is None:
+                return None
+            if row["stale"]:
+                await self._renew(row["id"])
+        return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"])
+
+    async def create_visitor(self) -> tuple[Identity, str]:
+        """Begin a visitor's session.
+
+        Returns:
+            The visitor, and the token: hand it to the browser, it cannot be read again.
+
+        Raises:
+            Refusal: unavailable.
+        """
+        token, session_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()
+        with outages_refused():
+            await self._postgres.pool.execute(
+                "INSERT INTO session (id, token_hash, expires_at) VALUES ($1, $2, clock_timestamp() + $3::interval)",
+                session_id,
+                _hash(token),
+                self._idle,
+            )
+        return Identity(session_id=session_id), token
+
+    async def _renew(self, session_id: UUID) -> None:
+        await self._postgres.pool.execute(_RENEW, session_id, self._renewal, self._idle, self._absolute)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
