@@ -6,21 +6,18 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from server.embedded.accounts import choose_account, cluster_folder, hand_over, reachable_binaries
 from server.embedded.binaries import PostgresBinaries, find_postgres
 from server.embedded.child import Account, Orders, run_briefly
 from server.embedded.data_folder import DataFolder
 from server.embedded.errors import PartFailed
 from server.embedded.launch import NOBODY
+from server.embedded.leftovers import end_leftover
 from server.embedded.psql import OWNER
 
 PART = "PostgreSQL"
 REMEDY = "Set TALLYLIGHT_DATABASE_URL to a PostgreSQL of your own (postgresql://user:password@host:port/database)."
 CREATE_SECONDS = 60.0
-LEFTOVER_SECONDS = 5.0
-LOCK_FILE = "postmaster.pid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,8 @@ def open_cluster(
     hand_over(cluster.files, account)
     if cluster.files.exists():
         _check_version(cluster)
-        _end_leftover(cluster.files)
+        lock = cluster.files / "postmaster.pid"
+        end_leftover(lock, lambda process: str(cluster.files) in process.cmdline(), signal.SIGINT)
     else:
         _create(cluster)
     return cluster
@@ -114,25 +112,3 @@ def _check_version(cluster: Cluster) -> None:
             "Choose another data folder with TALLYLIGHT_DATA_DIR, or carry the data over with pg_dump and set "
             "TALLYLIGHT_DATABASE_URL.",
         )
-
-
-def _end_leftover(files: Path) -> None:
-    """Ends a server that outlived its owner, and removes its lock file.
-
-    Since we hold the data folder, whatever runs on these files belongs to nobody. A lock file whose number now belongs
-    to a stranger would keep PostgreSQL from starting.
-    """
-    lock = files / LOCK_FILE
-    try:
-        process = psutil.Process(int(lock.read_text().split()[0]))
-        ours = str(files) in process.cmdline()
-    except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
-        ours = False
-    if ours:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(LEFTOVER_SECONDS)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(LEFTOVER_SECONDS)
-    lock.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""The embedded parts of one data folder together: started at once, ready one by one, ended in order."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.embedded.data_folder import DataFolder
+from server.embedded.errors import PartFailed
+from server.embedded.model import EmbeddedModel
+from server.embedded.part import Part
+from server.embedded.postgres import EmbeddedPostgres
+from server.embedded.valkey import EmbeddedValkey
+
+INSTANCE_FILE = "instance.json"
+SHORTEST_STOP_SECONDS = 0.3
+"""What each part gets to end when there is no time left."""
+
+MOST_REVIVALS = 5
+"""Of one part, in the life of an instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A part that can be used.
+
+    Attributes:
+        name: the part.
+        version: of its program.
+        place: where the program comes from.
+        seconds: since its start.
+    """
+
+    name: str
+    version: str
+    place: str
+    seconds: float
+
+
+class Instance:
+    """The parts of one data folder, which the caller holds. From the main thread."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        *,
+        postgres: EmbeddedPostgres | None,
+        valkey: EmbeddedValkey | None,
+        model: EmbeddedModel | None,
+    ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            folder: the data folder.
+            postgres: None if a real one takes its place; so with the others.
+            valkey: see above.
+            model: see above.
+        """
+        self._folder = folder
+        self.postgres = postgres
+        self.valkey = valkey
+        self.model = model
+        self._revivals: dict[str, int] = {}
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """Those that it has, in the order in which they start."""
+        return [part for part in (self.postgres, self.valkey, self.model) if part is not None]
+
+    def start(self) -> Iterator[Started | PartFailed]:
+        """Starts all, and yields each one that is ready. The model may fail, and is then yielded as the error it met.
+
+        Raises:
+            PartFailed: PostgreSQL or Valkey cannot start.
+        """
+        began = time.monotonic()
+        failures = {part.key: failure for part in self.parts if (failure := self._try(part, part.begin)) is not None}
+        for part in self.parts:
+            failure = failures.get(part.key) or self._try(part, part.wait_ready)
+            if failure is None:
+                yield Started(part.name, part.version, part.place, time.monotonic() - began)
+            else:
+                self.model = None
+                yield failure
+
+    def stop(self, within_seconds: float) -> None:
+        """Ends all, the last started first, and forgets the addresses."""
+        self._folder.remove(INSTANCE_FILE)
+        deadline = time.monotonic() + within_seconds
+        for part in reversed(self.parts):
+            part.stop(max(SHORTEST_STOP_SECONDS, deadline - time.monotonic()))
+
+    def revive(self) -> Sequence[str]:
+        """Starts again what has ended by itself, without waiting for it; returns the names of those parts.
+
+        Raises:
+            PartFailed: a part cannot start, or ends again and again.
+        """
+        ended = [part for part in self.parts if part.pid is None]
+        for part in ended:
+            self._revivals[part.key] = self._revivals.get(part.key, 0) + 1
+            if self._revivals[part.key] > MOST_REVIVALS:
+                raise PartFailed(part.name, f"it ended {MOST_REVIVALS} times; its log is {part.log}.", part.remedy)
+            part.begin()
+        return [part.name for part in ended]
+
+    def publish(self, addresses: Mapping[str, Any]) -> None:
+        """Writes where everything is into the data folder, for other programs of this user.
+
+        Args:
+            addresses: ``address`` (of the gateway), ``database_url``, ``redis_url`` and what else is worth knowing.
+        """
+        self._folder.write_json(INSTANCE_FILE, addresses)
+
+    def _try(self, part: Part, step: Callable[[], None]) -> PartFailed | None:
+        try:
+            step()
+        except PartFailed as failure:
+            if part is not self.model:
+                raise
+            return failure
+        return None
+
+
+@contextmanager
+def stopped_at_last(instance: Instance, within_seconds: float) -> Iterator[Instance]:
+    """Ends the instance at the end, however that comes."""
+    try:
+        yield instance
+    finally:
+        instance.stop(within_seconds)
+
+
+def find_instance(path: Path) -> Mapping[str, Any] | None:
+    """What the instance that runs on this data folder published; None if none runs or it is still starting."""
+    folder = DataFolder(path)
+    return folder.read_json(INSTANCE_FILE) if folder.is_locked() else None
