@@ -1,4 +1,4 @@
-"""The words of the money's records: contributions, transactions and credit entries."""
+"""The words of the money's records, and how far a contribution has come."""
 
 from enum import StrEnum
 
@@ -22,10 +22,26 @@ class ContributionStatus(StrEnum):
 
     CREATED = "CREATED"
     PENDING = "PENDING"
-    SETTLED = "SETTLED"
-    REVERSED = "REVERSED"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+    SETTLED = "SETTLED"
+    REVERSED = "REVERSED"
+
+    @property
+    def rank(self) -> int:
+        """How far this is. A provider's news may come late and out of order: a contribution only goes to a status of a
+        higher rank, so a payment that arrives after a failure counts, and a failure after the payment does not."""
+        return _RANKS[self]
+
+
+_RANKS = {
+    ContributionStatus.CREATED: 0,
+    ContributionStatus.PENDING: 1,
+    ContributionStatus.FAILED: 2,
+    ContributionStatus.EXPIRED: 2,
+    ContributionStatus.SETTLED: 3,
+    ContributionStatus.REVERSED: 4,
+}
 
 
 class CreditEntryKind(StrEnum):
@@ -35,3 +51,8 @@ class CreditEntryKind(StrEnum):
     CHAT = "CHAT"
     REFUND = "REFUND"
     ADJUST = "ADJUST"
+
+
+def before(status: ContributionStatus) -> tuple[ContributionStatus, ...]:
+    """The statuses from which a contribution may come to this one."""
+    return tuple(earlier for earlier in ContributionStatus if earlier.rank < status.rank)

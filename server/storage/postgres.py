@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-LOST_TRANSACTION = frozenset({"40001", "40P01"})
+_LOST_TRANSACTION = frozenset({"40001", "40P01"})
 """SQLSTATEs after which the same transaction may be run again: serialization failure, deadlock."""
 
 
@@ -140,7 +140,7 @@ def is_unreachable(error: BaseException) -> bool:
 
 def may_be_repeated(error: BaseException) -> bool:
     """Whether to run the same transaction with the same ids again; any other error will only come back."""
-    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in LOST_TRANSACTION:
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _LOST_TRANSACTION:
         return True
     return is_unreachable(error)
 

@@ -23,11 +23,11 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 log = structlog.get_logger(__name__)
 
-NO_ANSWER = (RedisConnectionError, RedisTimeoutError, TimeoutError, OSError)
+_NO_ANSWER = (RedisConnectionError, RedisTimeoutError, TimeoutError, OSError)
 """What waiting in vain looks like; other errors are answers, and answers do not open the breaker."""
 
 
@@ -83,7 +83,7 @@ class Redis:
         """Whether a call would be tried now."""
         return not self._is_failing or (not self._is_probing and self._clock() >= self._open_until)
 
-    async def run(self, work: Callable[[Client], Awaitable[T]]) -> T:
+    async def run(self, work: Callable[[Client], Awaitable[_T]]) -> _T:
         """Do this with the client, once, within ``command_timeout_seconds``.
 
         After a call without an answer the breaker is open for ``breaker_open_seconds``; then one caller tries while the
@@ -98,7 +98,7 @@ class Redis:
         try:
             async with asyncio.timeout(self._limits.command_timeout_seconds):
                 answer = await work(self._client)
-        except NO_ANSWER as error:
+        except _NO_ANSWER as error:
             self._fail(error)
             raise RedisUnavailable(f"Redis did not answer: {error!r}") from error
         except RedisError as error:

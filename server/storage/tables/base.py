@@ -13,7 +13,6 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
-    LargeBinary,
     MetaData,
     Text,
     Uuid,
@@ -55,16 +54,6 @@ def moment_of_writing(name: str = "created_at") -> Column[Any]:
 def words(name: str, *, default: str | None = None) -> Column[Any]:
     """Text that is always there; ``default`` is the database's default, None means none."""
     return Column(name, Text, nullable=False, server_default=None if default is None else text(f"'{default}'"))
-
-
-def sha256_column(name: str, *, optional: bool = False) -> Column[Any]:
-    """A SHA-256 digest: 32 bytes (`sha256_check` keeps it so)."""
-    return Column(name, LargeBinary, nullable=optional)
-
-
-def sha256_check(column: str) -> CheckConstraint:
-    """A digest of another length is a bug of the writer."""
-    return CheckConstraint(f"octet_length({column}) = 32", name=f"{column}_is_sha256")
 
 
 def one_of(column: str, allowed: Iterable[str]) -> CheckConstraint:

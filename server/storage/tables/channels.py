@@ -10,10 +10,9 @@ from server.storage.tables.base import (
     moment_of_writing,
     one_of,
     reference,
-    sha256_check,
-    sha256_column,
     words,
 )
+from server.storage.tables.digests import sha256_check, sha256_column
 
 channel = Table(
     "channel",

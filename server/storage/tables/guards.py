@@ -13,15 +13,15 @@ from sqlalchemy import (
     Text,
 )
 
+from server.domain.settings import SettingType
 from server.storage.tables.base import (
     metadata,
     moment_of_writing,
     one_of,
     reference,
-    sha256_check,
-    sha256_column,
     words,
 )
+from server.storage.tables.digests import sha256_check, sha256_column
 
 idempotency_key = Table(
     "idempotency_key",
@@ -59,5 +59,5 @@ configuration_setting = Table(
     reference("updated_by", "user", optional=True),  # NULL: the command line
     moment_of_writing("updated_at"),
     PrimaryKeyConstraint("key"),
-    one_of("type", ("STRING", "INTEGER", "BOOLEAN", "FLOAT")),
+    one_of("type", SettingType),
 )

@@ -28,7 +28,7 @@ STATEMENTS = (
         CONSTRAINT uq_contribution_provider_provider_reference UNIQUE (provider, provider_reference),
         CONSTRAINT ck_contribution_type CHECK (type IN ('ACTIVATION', 'CREDIT_PURCHASE')),
         CONSTRAINT ck_contribution_status
-            CHECK (status IN ('CREATED', 'PENDING', 'SETTLED', 'REVERSED', 'FAILED', 'EXPIRED')),
+            CHECK (status IN ('CREATED', 'PENDING', 'FAILED', 'EXPIRED', 'SETTLED', 'REVERSED')),
         CONSTRAINT ck_contribution_currency CHECK (currency IN ('USD')),
         CONSTRAINT ck_contribution_amount CHECK (amount_cents > 0),
         CONSTRAINT ck_contribution_credits_per_dollar CHECK (credits_per_dollar > 0),
