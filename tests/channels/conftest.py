@@ -1,0 +1,20 @@
+"""A connected database for every test of this room, and rows to begin with."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.storage.postgres import Postgres
+from tests.support.rows import Rows
+
+
+@pytest.fixture
+async def postgres(postgres_url: str) -> AsyncIterator[Postgres]:
+    opened = await Postgres.open(postgres_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def rows(postgres: Postgres) -> Rows:
+    return Rows(postgres)
