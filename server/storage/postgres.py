@@ -135,7 +135,8 @@ def is_unreachable(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         # 08: connection exception; 57P: shutdown, terminated, starting up; 25P03: idle in a transaction for too long.
         return (error.sqlstate or "").startswith(("08", "57P", "25P03", "53300"))
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+    # An InternalClientError is what asyncpg says when the server's last words came between two statements.
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError)
 
 
 def may_be_repeated(error: BaseException) -> bool:

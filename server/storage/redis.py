@@ -7,6 +7,7 @@ it: a command has half a second in all, and after a failure nobody tries for one
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Self, TypeVar
@@ -99,7 +100,7 @@ class Redis:
             async with asyncio.timeout(self._limits.command_timeout_seconds):
                 answer = await work(self._client)
         except _NO_ANSWER as error:
-            self._fail(error)
+            await self._fail(error)
             raise RedisUnavailable(f"Redis did not answer: {error!r}") from error
         except RedisError as error:
             self._recover()
@@ -159,11 +160,15 @@ class Redis:
             script = self._scripts[name] = self._client.register_script(source)
         return script
 
-    def _fail(self, error: BaseException) -> None:
-        if not self._is_failing:
-            log.warning("redis.lost", error=repr(error))
+    async def _fail(self, error: BaseException) -> None:
+        is_news = not self._is_failing
         self._is_failing = True
         self._open_until = self._clock() + self._limits.breaker_open_seconds
+        if is_news:
+            log.warning("redis.lost", error=repr(error))
+            # The idle connections lead to the same silence: without this each would fail once, and open the breaker.
+            with suppress(*_NO_ANSWER):
+                await self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _recover(self) -> None:
         if self._is_failing:

@@ -1,0 +1,159 @@
+"""The breaker around Redis, and the client underneath it, on a real Valkey that comes and goes."""
+
+import asyncio
+import os
+import signal
+import time
+from uuid import UUID
+
+import pytest
+
+from server.embedded.valkey import EmbeddedValkey
+from server.storage.redis import (
+    Redis,
+    RedisLimits,
+    RedisUnavailable,
+    balance_key,
+    checkpoint_key,
+    reservations_key,
+)
+from tests.support.waiting import eventually
+
+CHANNEL = UUID("01a202c0-3967-7188-8244-e210dc4e56ca")
+KEYS = [balance_key(CHANNEL), reservations_key(CHANNEL)]
+BALANCE: list[str | int] = ["5", "1", 5_000]
+
+
+def turns_away(redis: Redis) -> bool:
+    return not redis.available
+
+
+def test_all_keys_of_a_channel_share_one_hash_tag() -> None:
+    tags = {key[key.index("{") : key.index("}") + 1] for key in (balance_key(CHANNEL), reservations_key(CHANNEL))}
+    assert tags == {"{ch:01a202c0-3967-7188-8244-e210dc4e56ca}"}
+
+
+def test_a_checkpoint_has_its_epoch_in_its_name() -> None:
+    assert checkpoint_key(CHANNEL, 7, CHANNEL) == f"{{c:{CHANNEL}}}:7:{CHANNEL}"
+
+
+async def test_scripts_are_loaded_again_after_the_server_forgot_them(redis: Redis) -> None:
+    assert await redis.scripts("publish", [(KEYS, BALANCE)]) == [1]
+    await redis.run(lambda client: client.script_flush())
+    assert await redis.scripts("publish", [(KEYS, BALANCE)] * 3) == [1, 1, 1]
+    await redis.run(lambda client: client.script_flush())
+    assert await redis.script("publish", KEYS, BALANCE) == 1
+
+
+async def test_an_error_of_redis_is_unavailable_and_leaves_the_breaker_closed(redis: Redis) -> None:
+    await redis.run(lambda client: client.set("text", "x"))
+    with pytest.raises(RedisUnavailable, match="WRONGTYPE"):
+        await redis.run(lambda client: client.lpush("text", "y"))
+    assert redis.available
+
+
+async def test_nobody_there_opens_the_breaker_and_then_nobody_waits(disposable_valkey: EmbeddedValkey) -> None:
+    redis = Redis.open(disposable_valkey.url)
+    await redis.ping()
+    disposable_valkey.stop()
+    with pytest.raises(RedisUnavailable):
+        await redis.ping()
+    assert turns_away(redis)
+    began = time.perf_counter()
+    for _ in range(100):
+        with pytest.raises(RedisUnavailable, match="a moment ago"):
+            await redis.ping()
+    assert time.perf_counter() - began < 0.1
+    await redis.close()
+
+
+async def test_one_failure_is_all_that_a_restart_costs(disposable_valkey: EmbeddedValkey) -> None:
+    redis = Redis.open(disposable_valkey.url, RedisLimits(breaker_open_seconds=0.05))
+    await asyncio.gather(*(redis.ping() for _ in range(20)))
+    disposable_valkey.kill()
+    disposable_valkey.start()
+    with pytest.raises(RedisUnavailable):  # the loop did not run meanwhile, so no closed connection was noticed
+        await redis.ping()
+    await eventually(lambda: redis.available)
+    await redis.ping()
+    await asyncio.gather(*(redis.ping() for _ in range(20)))
+    await redis.close()
+
+
+async def test_a_frozen_redis_costs_half_a_second_once(disposable_valkey: EmbeddedValkey) -> None:
+    redis = Redis.open(disposable_valkey.url)
+    await redis.ping()
+    pid = disposable_valkey.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.perf_counter()
+        outcomes = await asyncio.gather(*(redis.ping() for _ in range(200)), return_exceptions=True)
+        assert all(isinstance(outcome, RedisUnavailable) for outcome in outcomes)
+        assert time.perf_counter() - began < 1.0
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await redis.close()
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Upstream:
+    """What the breaker guards: counts who came, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.is_silent = True
+        self.answered = asyncio.Event()
+
+    async def answer(self, _client: object) -> str:
+        self.calls += 1
+        if self.is_silent:
+            raise ConnectionResetError
+        await self.answered.wait()
+        return "pong"
+
+
+async def test_after_a_failure_one_caller_probes_and_the_others_are_turned_away(redis: Redis) -> None:
+    clock, upstream = Clock(), Upstream()
+    guarded = Redis(redis._client, RedisLimits(), clock)
+    with pytest.raises(RedisUnavailable):
+        await guarded.run(upstream.answer)
+    assert turns_away(guarded)
+
+    clock.seconds += 1.0
+    assert not turns_away(guarded)
+    upstream.is_silent = False
+    probe = asyncio.create_task(guarded.run(upstream.answer))
+    await asyncio.sleep(0)
+    assert turns_away(guarded)
+    with pytest.raises(RedisUnavailable, match="a moment ago"):
+        await guarded.run(upstream.answer)
+    assert upstream.calls == 2
+
+    upstream.answered.set()
+    assert await probe == "pong"
+    assert not turns_away(guarded)
+    assert await guarded.run(upstream.answer) == "pong"
+
+
+async def test_a_cancelled_probe_lets_the_next_one_try(redis: Redis) -> None:
+    clock, upstream = Clock(), Upstream()
+    guarded = Redis(redis._client, RedisLimits(), clock)
+    with pytest.raises(RedisUnavailable):
+        await guarded.run(upstream.answer)
+    clock.seconds += 1.0
+    upstream.is_silent = False
+    probe = asyncio.create_task(guarded.run(upstream.answer))
+    await asyncio.sleep(0)
+    probe.cancel()
+    await asyncio.gather(probe, return_exceptions=True)
+    assert not turns_away(guarded)
