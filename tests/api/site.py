@@ -1,0 +1,57 @@
+"""The HTTP side on a real database, asked in process; readiness and model say what a test wants."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from starlette.applications import Starlette
+
+from server.api.application import application
+from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
+from server.auth.origins import Origins
+from server.auth.sessions import SessionLimits, Sessions
+from server.storage.postgres import Postgres
+
+ROOT = Path(__file__).parent.parent.parent
+PORT = 8420
+LIMITS = SessionLimits(idle_seconds=1_000, absolute_seconds=2_500, renewal_seconds=100)
+
+
+@dataclass
+class Site:
+    """A server without a network.
+
+    Attributes:
+        public_urls: its own addresses; requests go to the first.
+        parts: what readiness says.
+        model: what the model says.
+    """
+
+    postgres: Postgres
+    public_urls: tuple[str, ...] = (f"http://127.0.0.1:{PORT}",)
+    templates_path: Path = ROOT / "templates"
+    static_path: Path = ROOT / "static"
+    parts: list[ReadyPart] = field(default_factory=list)
+    model: ModelStatus = field(default_factory=lambda: ModelStatus("scripted", ModelState.READY, demo=True))
+
+    def app(self) -> Starlette:
+        async def readiness() -> list[ReadyPart]:
+            return self.parts
+
+        return application(
+            ApiDeps(
+                postgres=self.postgres,
+                sessions=Sessions(self.postgres, LIMITS),
+                origins=Origins(self.public_urls),
+                readiness=readiness,
+                model_status=lambda: self.model,
+                cursor_secret=b"a secret of at least 16 bytes",
+                templates_path=self.templates_path,
+                static_path=self.static_path,
+            )
+        )
+
+    def client(self) -> httpx2.AsyncClient:
+        """A browser: it keeps cookies."""
+        transport = httpx2.ASGITransport(app=self.app(), raise_app_exceptions=True)
+        return httpx2.AsyncClient(transport=transport, base_url=self.public_urls[0])
