@@ -6,10 +6,13 @@ All of them are made by asyncpg from the same address, so an address that works 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self, TypeAlias
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+"""A connection of one's own, or one that the pool lends; asyncpg's own class takes no parameter at run time."""
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 _LOST_TRANSACTION = frozenset({"40001", "40P01"})
@@ -36,7 +39,9 @@ class Postgres:
         engine: the same database through SQLAlchemy Core, for lists and what is written from the tables.
     """
 
-    def __init__(self, url: str, limits: PostgresLimits, pool: "asyncpg.Pool[Any]", engine: AsyncEngine) -> None:
+    def __init__(
+        self, url: str, limits: PostgresLimits, pool: "asyncpg.Pool[asyncpg.Record]", engine: AsyncEngine
+    ) -> None:
         self.pool = pool
         self.engine = engine
         self._url = url
@@ -72,7 +77,7 @@ class Postgres:
         )
         return cls(url, limits, pool, engine)
 
-    async def connect_writer(self) -> "asyncpg.Connection[Any]":
+    async def connect_writer(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection of the caller's own, to hold as long as it works and to close.
 
         A node that freezes in the middle of a transaction must not keep a busy channel's row: the server ends its
@@ -118,7 +123,7 @@ def make_engine(
 ) -> AsyncEngine:
     """An engine of at most this many connections; nothing is connected before it is used."""
 
-    async def connect() -> "asyncpg.Connection[Any]":
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(url, timeout=connect_timeout_seconds, server_settings=dict(server_settings))
 
     return create_async_engine(
