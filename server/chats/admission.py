@@ -1,0 +1,184 @@
+"""What becomes of a message: decided in Python, under row locks, from what one transaction has read.
+
+The rules are `domain/chats.py`; the order in which they are asked is that of `docs/ledger.md` (*Starting a chat*): the
+caller's id first, so that a repeated command gets its first answer whatever has happened to the chat since.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from server.domain.channels import ChannelStatus
+from server.domain.chats import ChatEvent, ChatState, CreditState, next_chat_state, refuse_send
+from server.domain.errors import Code, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorClaim:
+    """What a visitor may do: one answer at a time, and so many charged chats in a UTC day.
+
+    Attributes:
+        session_id: whose answers are counted.
+        address_digest: what the chat remembers, so that a provider's failure can give the count back.
+        limit_chats: how many charged chats the session and the address may each have in a day.
+    """
+
+    session_id: UUID
+    address_digest: str
+    limit_chats: int
+
+    @property
+    def subjects(self) -> tuple[str, str]:
+        """The two counters of the quota."""
+        return f"s:{self.session_id}", f"a:{self.address_digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A message to store and an answer to begin; the ids are made by this node, so the same start may be run again."""
+
+    chat_id: UUID
+    channel_id: UUID
+    epoch: int
+    idem: str
+    text: str
+    prompt_tokens: int
+    title: str
+    author_ref: int
+    parent_id: UUID | None
+    message_id: UUID
+    answer_id: UUID
+    model: str
+    visitor: VisitorClaim | None
+
+
+@dataclass(slots=True)
+class LockedChat:
+    """A chat's row as it was read under its lock, brought forward as starts of the same batch are admitted."""
+
+    id: UUID
+    epoch: int
+    state: ChatState
+    credit_state: CreditState
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """What is known of a message with a caller's id."""
+
+    id: UUID
+    content: str
+    seq: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The message takes the next place; `charges` when it is the chat's first."""
+
+    start: Start
+    seq: int
+    charges: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The message was stored before; `is_this_start` when an earlier try of this very start did it."""
+
+    message: StoredMessage
+    is_this_start: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLost:
+    """Another node writes this chat, or took it since."""
+
+
+Decision = Admitted | Repeated | EpochLost | Refusal
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the transaction has read; `decide` brings it forward.
+
+    Attributes:
+        quota_counts: charged chats of today by subject.
+        answering: chats with a running answer, by the visitor's session.
+        stored: messages that exist, by chat and caller's id.
+    """
+
+    chats: Mapping[UUID, LockedChat]
+    channel_statuses: Mapping[UUID, ChannelStatus]
+    balances: dict[UUID, int]
+    quota_counts: dict[str, int]
+    answering: dict[UUID, set[UUID]] = field(default_factory=dict)
+    stored: dict[tuple[UUID, str], StoredMessage] = field(default_factory=dict)
+
+
+def decide(start: Start, facts: Facts, now: datetime) -> Decision:
+    """Decide one start and bring the facts forward, so that the next one of the batch sees what this one took."""
+    repeat = facts.stored.get((start.chat_id, start.idem))
+    if repeat is not None:
+        return _answer_repeat(start, repeat)
+    chat = facts.chats.get(start.chat_id)
+    if chat is None:
+        return Refusal(Code.NOT_FOUND, "There is no such chat.")
+    if chat.epoch != start.epoch:
+        return EpochLost()
+    refusal = _refuse(start, chat, facts, now)
+    if refusal is not None:
+        return refusal
+    charges = chat.credit_state is CreditState.NONE
+    if charges:
+        facts.balances[start.channel_id] -= 1
+        chat.credit_state = CreditState.CHARGED
+        for subject in start.visitor.subjects if start.visitor else ():
+            facts.quota_counts[subject] += 1
+    if start.visitor:
+        facts.answering.setdefault(start.visitor.session_id, set()).add(start.chat_id)
+    chat.state = next_chat_state(chat.state, ChatEvent.SEND)
+    seq = chat.last_seq + 1
+    chat.last_seq = seq + 1
+    facts.stored[start.chat_id, start.idem] = StoredMessage(start.message_id, start.text, seq, now)
+    return Admitted(start, seq, charges)
+
+
+def _answer_repeat(start: Start, repeat: StoredMessage) -> Repeated | Refusal:
+    if repeat.content != start.text:
+        return Refusal(Code.CONFLICT, "This idem was used for another text in this chat.")
+    return Repeated(repeat, is_this_start=repeat.id == start.message_id)
+
+
+def _refuse(start: Start, chat: LockedChat, facts: Facts, now: datetime) -> Refusal | None:
+    if facts.channel_statuses.get(start.channel_id) is not ChannelStatus.ACTIVE:
+        return Refusal(Code.CHANNEL_INACTIVE, "This channel is off air: its chats can be read, not continued.")
+    by_state = refuse_send(chat.state)
+    if by_state is not None:
+        return by_state
+    if start.visitor and facts.answering.get(start.visitor.session_id, set()) - {chat.id}:
+        return Refusal(Code.BUSY, "An answer is running in another chat of yours.")
+    return _refuse_charge(start, facts, now) if chat.credit_state is CreditState.NONE else None
+
+
+def _refuse_charge(start: Start, facts: Facts, now: datetime) -> Refusal | None:
+    visitor = start.visitor
+    if visitor and any(facts.quota_counts[subject] >= visitor.limit_chats for subject in visitor.subjects):
+        return _quota_exceeded(visitor.limit_chats, now)
+    return no_credit() if facts.balances[start.channel_id] <= 0 else None
+
+
+def no_credit() -> Refusal:
+    """The channel has nothing left to start a chat with."""
+    return Refusal(Code.NO_CREDIT, "No credits are left on this channel. You were not charged.")
+
+
+def _quota_exceeded(limit_chats: int, now: datetime) -> Refusal:
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Refusal(
+        Code.QUOTA_EXCEEDED,
+        f"Visitors may start {limit_chats:,} chats a day.",
+        after_seconds=(midnight - now).total_seconds(),
+        details={"limit": limit_chats},
+    )

@@ -1,0 +1,118 @@
+"""Running answers in Redis, at most 250 ms behind: what is left of an answer when its node dies.
+
+Each running answer has one stream, named by chat, epoch and message, so that a node which lost a chat cannot write
+into its successor's. An entry says where in the answer it begins (`o`, in code points) and what was added there (`x`).
+One pipeline a tick carries the entries of all answers of the node. Redis emptied or gone costs nobody an answer: what
+was missed is sent again with the next tick.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis as AsyncRedis
+
+from server.chats.live_chat import LiveChat
+from server.storage.redis import Redis, RedisUnavailable, checkpoint_key
+
+TICK_SECONDS: Final = 0.25
+KEPT_SECONDS: Final = 24 * 3600
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Written:
+    """How much of an answer Redis has, in code points."""
+
+    chat: LiveChat
+    epoch: int
+    message_id: UUID
+    code_points: int = 0
+
+    @property
+    def key(self) -> str:
+        return checkpoint_key(self.chat.facts.id, self.epoch, self.message_id)
+
+    def unwritten(self) -> str:
+        answer = self.chat.answer
+        if answer is None or answer.id != self.message_id:
+            return ""
+        return answer.text[self.code_points :]
+
+
+class Checkpoints:
+    """The checkpoints of one node."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._running: dict[UUID, _Written] = {}
+
+    def begin(self, chat: LiveChat) -> None:
+        """Keep the chat's running answer from now on."""
+        assert chat.answer is not None
+        assert chat.epoch is not None
+        self._running[chat.facts.id] = _Written(chat, chat.epoch, chat.answer.id)
+
+    async def end(self, chat_id: UUID) -> None:
+        """The answer is saved, or belongs to another node: forget it here, and what Redis has of it."""
+        written = self._running.pop(chat_id, None)
+        if written is not None and written.code_points:
+            await self.discard(chat_id, written.epoch, written.message_id)
+
+    async def run(self) -> None:
+        """Write checkpoints until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            await self.write_all()
+
+    async def write_all(self) -> None:
+        """Write what has been added since the last time. Redis in trouble: it is written next time."""
+        due = [(written, text) for written in self._running.values() if (text := written.unwritten())]
+        if not due:
+            return
+        try:
+            replies = await self._redis.run(lambda client: _append(client, due))
+        except RedisUnavailable:
+            log.debug("checkpoints_missed", answers=len(due))
+            return
+        for (written, text), reply in zip(due, replies, strict=True):
+            written.code_points = 0 if reply is None else written.code_points + len(text)
+
+    async def read(self, chat_id: UUID, epoch: int, message_id: UUID) -> str:
+        """Return what Redis has of an answer; "" when it has nothing or cannot be asked."""
+        key = checkpoint_key(chat_id, epoch, message_id)
+        try:
+            entries = await self._redis.run(lambda client: client.xrange(key))
+        except RedisUnavailable:
+            log.warning("checkpoint_unreadable", chat=str(chat_id))
+            return ""
+        text = ""
+        for _entry_id, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries or []):
+            offset = int(fields[b"o"])
+            if offset > len(text):
+                break
+            text = text[:offset] + fields[b"x"].decode()
+        return text
+
+    async def discard(self, chat_id: UUID, epoch: int, message_id: UUID) -> None:
+        """Delete what Redis has of an answer; when it cannot be asked, expiry does it."""
+        key = checkpoint_key(chat_id, epoch, message_id)
+        try:
+            await self._redis.run(lambda client: client.delete(key))
+        except RedisUnavailable:
+            log.debug("checkpoint_left_to_expire", chat=str(chat_id))
+
+
+async def _append(client: AsyncRedis, due: Sequence[tuple[_Written, str]]) -> list[bytes | None]:
+    """Append to each stream; None in the replies: the stream is gone and has to begin anew."""
+    pipeline = client.pipeline(transaction=False)
+    for written, text in due:
+        is_first = written.code_points == 0
+        pipeline.xadd(written.key, {"o": written.code_points, "x": text}, nomkstream=not is_first)
+        pipeline.expire(written.key, KEPT_SECONDS)
+    replies = await pipeline.execute()
+    return cast("list[bytes | None]", replies[::2])

@@ -1,0 +1,77 @@
+"""The numbered events of one chat within one epoch, kept so that a follower can come back without a gap.
+
+Kept are the running answer whole and, behind it, what is younger than a time or within a size (`docs/protocol.md`,
+*Promises*). A cursor that the log cannot serve exactly gets a snapshot instead.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from server.domain.events import EncodedEvent, EncodeEvent, SequencedEvent
+
+KEPT_SECONDS: Final = 60.0
+KEPT_BYTES: Final = 256 * 1024
+
+
+@dataclass(slots=True)
+class _Unit:
+    event: EncodedEvent
+    at_seconds: float
+
+
+class EventLog:
+    """One total order of events with one writer.
+
+    Attributes:
+        head: the number of the newest event; 0 before the first.
+    """
+
+    def __init__(self, encode: EncodeEvent) -> None:
+        self._encode = encode
+        self._units: deque[_Unit] = deque()
+        self._size_bytes = 0
+        self._keep_from: int | None = None
+        self.head = 0
+
+    def append(self, event: SequencedEvent, now_seconds: float, chunks: int = 1) -> EncodedEvent:
+        """Number and encode an event that covers `chunks` numbers, keep it and return it."""
+        self.head += chunks
+        encoded = self._encode(event, self.head, chunks)
+        self._units.append(_Unit(encoded, now_seconds))
+        self._size_bytes += encoded.size_bytes
+        return encoded
+
+    def hold(self) -> None:
+        """From here on keep everything: an answer runs."""
+        self._keep_from = self.head + 1
+
+    def release(self, now_seconds: float) -> None:
+        """The answer has ended: keep only what is young or small enough."""
+        self._keep_from = None
+        self.trim(now_seconds)
+
+    def trim(self, now_seconds: float) -> None:
+        """Forget what is both too old and beyond the size that is kept."""
+        while self._units:
+            oldest = self._units[0]
+            is_young = now_seconds - oldest.at_seconds < KEPT_SECONDS
+            is_held = self._keep_from is not None and oldest.event.s >= self._keep_from
+            if is_young or is_held or self._size_bytes <= KEPT_BYTES:
+                return
+            self._units.popleft()
+            self._size_bytes -= oldest.event.size_bytes
+
+    def after(self, seq: int) -> list[EncodedEvent] | None:
+        """Return the events that follow the cursor `seq`; None when only a snapshot is exact: the cursor is ahead of
+        the head, inside a unit, or older than what is kept."""
+        if seq == self.head:
+            return []
+        if seq > self.head:
+            return None
+        later: deque[EncodedEvent] = deque()
+        for unit in reversed(self._units):
+            if unit.event.s <= seq:
+                return list(later) if unit.event.s == seq else None
+            later.appendleft(unit.event)
+        return list(later) if later and later[0].s - later[0].n == seq else None

@@ -1,0 +1,361 @@
+"""A message from its arrival to its turn: is it allowed, does it fit, is it paid for, is it stored.
+
+The order is that of `docs/architecture.md` (*One chat message*). The model is asked beside the commit; nothing of its
+answer leaves before the commit. Whatever is refused is first looked up by its `idem`: a repeated command gets its first
+answer, whatever has happened to the chat since.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from server.channels.knowledge import Knowledge
+from server.chats.admission import Admitted, EpochLost, Repeated, Start, VisitorClaim, no_credit
+from server.chats.commits import Started
+from server.chats.history import find_by_idem, load_messages
+from server.chats.live_chat import LiveChat
+from server.chats.settling import BalanceChanged
+from server.chats.takeover import Takeover
+from server.chats.transcript import LiveMessage
+from server.chats.turns import Turn, TurnDeps
+from server.domain.chats import CreditState, MessageStatus, MessageType, refuse_send
+from server.domain.errors import Code, Refusal
+from server.domain.events import CreditReason, UserSaid
+from server.domain.identity import Identity
+from server.domain.texts import title_of
+from server.ledger.credits import Credits
+from server.llm.answers import Answer, AnswerRequest, Answers, Piece
+from server.llm.prompts import PromptMessage, fit
+from server.llm.tokens import count_off_loop
+from server.storage.ids import new_id
+from server.storage.outages import outages_refused
+from server.storage.settings import LiveSettings
+
+COMMIT_PATIENCE_SECONDS: Final = 5.0
+"""After this the sender is told `unavailable`; the message goes on being committed until its outcome is known."""
+TRIES_MAX: Final = 2
+"""How often a message is tried when the chat turns out to be another node's."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends, as the chat knows them.
+
+    Attributes:
+        ref: the member number.
+        name: the public name.
+        address_digest: of the client's address, for the visitor quota.
+    """
+
+    identity: Identity
+    ref: int
+    name: str
+    address_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message as it came in.
+
+    Attributes:
+        parent_id: the message it follows; None means the newest one.
+    """
+
+    idem: str
+    text: str
+    parent_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message is stored.
+
+    Attributes:
+        s: number of its `user` event; None when that epoch is over.
+    """
+
+    message_id: UUID
+    s: int | None
+    is_repeat: bool
+
+
+Reply = Callable[[Accepted | Refusal], None]
+"""Called exactly once for each message, before its `user` event is published."""
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """All that is known before the commit."""
+
+    start: Start
+    answer: Answer
+    asking: "asyncio.Task[Piece | None]"
+    is_reserved: bool
+
+
+class Sending:
+    """Takes messages and starts their turns, each in a task of the group that the app gives."""
+
+    def __init__(
+        self,
+        *,
+        deps: TurnDeps,
+        tasks: asyncio.TaskGroup,
+        takeover: Takeover,
+        credits: Credits,
+        knowledge: Knowledge,
+        answers: Answers,
+        settings: LiveSettings,
+        balance_changed: BalanceChanged,
+    ) -> None:
+        self._deps = deps
+        self._tasks = tasks
+        self._takeover = takeover
+        self._credits = credits
+        self._knowledge = knowledge
+        self._answers = answers
+        self._settings = settings
+        self._balance_changed = balance_changed
+
+    def send(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Reply) -> None:
+        """Begin to send a message; its outcome goes to `reply`. Closing the socket stops nothing."""
+        self._tasks.create_task(self._send(chat, sender, message, reply))
+
+    async def _send(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Reply) -> None:
+        answered = _Once(reply)
+        try:
+            await self._run(chat, sender, message, answered)
+        except Refusal as refusal:
+            answered(refusal)
+        except Exception:
+            log.exception("send_failed", chat=str(chat.facts.id))
+            answered(Refusal(Code.INTERNAL, "Something broke on our side."))
+
+    async def _run(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once") -> None:
+        for _ in range(TRIES_MAX):
+            try:
+                settled = await self._try(chat, sender, message, reply)
+            except Refusal as refusal:
+                settled = await self._answer_refused(chat, message, refusal)
+            if settled is not None:
+                return reply(settled)
+            if reply.is_given:
+                return None
+            await self._deps.live_chats.reload(chat.facts.id)
+        raise Refusal(Code.UNAVAILABLE, "This chat is moving between servers. Try again.", after_seconds=1.0)
+
+    async def _try(
+        self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once"
+    ) -> Accepted | Refusal | None:
+        """Send once and run the answer to its end.
+
+        Returns:
+            What to reply; None when the reply was given, or when the chat turned out to be another node's.
+        """
+        repeated = chat.transcript.by_idem(message.idem)
+        if repeated is not None:
+            return _repeat(message, repeated)
+        prepared = await self._prepare(chat, sender, message)
+        turn = None
+        try:
+            outcome = await self._commit(chat, prepared.start, reply)
+            decision = outcome.decision
+            if isinstance(decision, EpochLost):
+                return None
+            if isinstance(decision, Refusal):
+                return decision
+            if isinstance(decision, Repeated) and not decision.is_this_start:
+                return Accepted(decision.message.id, None, is_repeat=True)
+            if chat.epoch != prepared.start.epoch:  # taken since the commit: its new owner ends the answer
+                return Accepted(prepared.start.message_id, None, is_repeat=False)
+            turn = self._begin(chat, sender, prepared, outcome, reply)
+        finally:
+            if turn is None:
+                await self._abandon(prepared)
+        await turn.run(prepared.asking)
+        return None
+
+    async def _abandon(self, prepared: _Prepared) -> None:
+        """The message is not taken: nobody wants the model's answer, and the credit is free for others."""
+        prepared.asking.cancel()
+        await prepared.answer.aclose()
+        if prepared.is_reserved:
+            await self._credits.release(prepared.start.channel_id, prepared.start.chat_id)
+
+    async def _answer_refused(self, chat: LiveChat, message: NewMessage, refusal: Refusal) -> Accepted | Refusal:
+        """Return the first answer to a repeated command, or why it is refused."""
+        if refusal.code is Code.UNAVAILABLE:
+            return refusal
+        with outages_refused():
+            stored = await find_by_idem(self._deps.postgres, chat.facts.id, message.idem)
+        return refusal if stored is None else _repeat(message, stored)
+
+    async def _prepare(self, chat: LiveChat, sender: Sender, message: NewMessage) -> _Prepared:
+        """Ask everything that can be asked before the commit, the model last."""
+        if chat.epoch is None and not await self._takeover.take(chat):
+            raise Refusal(Code.BUSY, "An answer is running in this chat.")
+        refusal = refuse_send(chat.state)
+        if refusal is not None:
+            raise refusal
+        assert chat.epoch is not None
+        parent = _parent_of(chat, message)
+        tokens = await count_off_loop(message.text)
+        meter = chat.meter.admit_prompt(tokens)
+        limit_tokens = min(self._settings.current.chat_answer_tokens, self._answers.answer_tokens_max)
+        budget = meter.answer_budget(limit_tokens)
+        messages = await self._prompt(chat, message.text, parent, budget.tokens)
+        is_first = chat.credit_state is CreditState.NONE
+        if is_first and not await self._credits.reserve(chat.facts.channel_id, chat.facts.id):
+            raise no_credit()
+        start = self._start(chat, sender, message, parent, tokens)
+        marks = tuple(sorted(meter.near_marks().values()))
+        answer = self._answers.ask(AnswerRequest(messages, budget.tokens, budget.reason, marks))
+        return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), is_reserved=is_first)
+
+    async def _prompt(
+        self, chat: LiveChat, text: str, parent: LiveMessage | None, output_tokens: int
+    ) -> Sequence[PromptMessage]:
+        context = await self._knowledge.read(chat.facts.context_id)
+        history = chat.transcript.messages
+        if not chat.transcript.is_whole:
+            with outages_refused():
+                history = await load_messages(self._deps.postgres, chat.facts.id)
+        return fit(
+            persona=context.persona,
+            knowledge=context.knowledge,
+            history=[PromptMessage.of(one.type, one.text) for one in _branch(history, parent) if one.text],
+            text=text,
+            window_tokens=self._answers.window_tokens,
+            output_tokens=output_tokens,
+        )
+
+    def _start(
+        self, chat: LiveChat, sender: Sender, message: NewMessage, parent: LiveMessage | None, tokens: int
+    ) -> Start:
+        assert chat.epoch is not None
+        visitor = None
+        if sender.identity.is_visitor:
+            limit_chats = self._settings.current.chat_visitor_chats_per_day
+            visitor = VisitorClaim(sender.identity.session_id, sender.address_digest, limit_chats)
+        return Start(
+            chat_id=chat.facts.id,
+            channel_id=chat.facts.channel_id,
+            epoch=chat.epoch,
+            idem=message.idem,
+            text=message.text,
+            prompt_tokens=tokens,
+            title=title_of(message.text),
+            author_ref=sender.ref,
+            parent_id=parent.id if parent else None,
+            message_id=new_id(),
+            answer_id=new_id(),
+            model=self._answers.model_name,
+            visitor=visitor,
+        )
+
+    async def _commit(self, chat: LiveChat, start: Start, reply: "_Once") -> Started:
+        """Commit the start. A sender whose patience ends is told so; the commit goes on until its outcome is known."""
+        doubt = Refusal(Code.UNAVAILABLE, "The database does not answer. Send again to learn what became of it.")
+        patience = asyncio.get_running_loop().call_later(COMMIT_PATIENCE_SECONDS, reply, doubt)
+        try:
+            return await self._deps.commits.start(start, may_charge=chat.credit_state is CreditState.NONE)
+        finally:
+            patience.cancel()
+
+    def _begin(self, chat: LiveChat, sender: Sender, prepared: _Prepared, outcome: Started, reply: "_Once") -> Turn:
+        """The message is stored: acknowledge it, show it, and make its turn."""
+        start, decision = prepared.start, outcome.decision
+        assert isinstance(decision, Admitted | Repeated)
+        seq = decision.seq if isinstance(decision, Admitted) else decision.message.seq
+        if chat.credit_state is CreditState.NONE:
+            chat.credit_state = CreditState.CHARGED
+        chat.take_turn(start.prompt_tokens)
+        said = LiveMessage(
+            id=start.message_id,
+            type=MessageType.USER,
+            status=MessageStatus.DONE,
+            seq=seq,
+            tokens=start.prompt_tokens,
+            created_at=outcome.at,
+            author_ref=sender.ref,
+            author_name=sender.name,
+            parent_id=start.parent_id,
+            idem=start.idem,
+        )
+        said.add(start.text)
+        reply(Accepted(start.message_id, chat.log.head + 1, is_repeat=False))
+        event = UserSaid(start.message_id, start.text, sender.ref, sender.name, start.prompt_tokens, start.parent_id)
+        chat.say(said, event)
+        if outcome.balance is not None:
+            self._balance_changed(outcome.balance, CreditReason.SPEND)
+            self._tasks.create_task(self._credits.publish([outcome.balance], [start.chat_id]))
+        answer = LiveMessage(
+            id=start.answer_id,
+            type=MessageType.AI,
+            status=MessageStatus.STREAMING,
+            seq=seq + 1,
+            tokens=0,
+            created_at=outcome.at,
+            parent_id=start.message_id,
+            model=start.model,
+        )
+        grace_seconds = self._settings.current.chat_follower_grace_seconds
+        return Turn(self._deps, chat, answer, prepared.answer, grace_seconds)
+
+
+class _Once:
+    """A reply that is given once; later ones are dropped, for the sender knows already."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply: Reply | None = reply
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the sender was told anything."""
+        return self._reply is None
+
+    def __call__(self, outcome: Accepted | Refusal) -> None:
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply(outcome)
+
+
+async def _first_piece(answer: Answer) -> Piece | None:
+    """Wait for the model's first piece; None when the answer ends without one."""
+    try:
+        return await anext(answer, None)
+    except Exception:
+        log.exception("answer_not_begun")
+        return None
+
+
+def _repeat(message: NewMessage, stored: LiveMessage) -> Accepted | Refusal:
+    if stored.text != message.text:
+        return Refusal(Code.CONFLICT, "This idem was used for another text in this chat.")
+    return Accepted(stored.id, stored.s, is_repeat=True)
+
+
+def _parent_of(chat: LiveChat, message: NewMessage) -> LiveMessage | None:
+    """Return the message that the new one follows; None when it is the first."""
+    if message.parent_id is None:
+        return chat.transcript.messages[-1] if chat.transcript.messages else None
+    parent = chat.transcript.by_id(message.parent_id)
+    if parent is None:
+        raise Refusal(Code.NOT_FOUND, "There is no such message to follow in this chat.")
+    return parent
+
+
+def _branch(messages: Sequence[LiveMessage], leaf: LiveMessage | None) -> list[LiveMessage]:
+    """Return the messages from the beginning to `leaf`, along the parents."""
+    by_id = {message.id: message for message in messages}
+    branch: list[LiveMessage] = []
+    while leaf is not None:
+        branch.append(leaf)
+        leaf = by_id.get(leaf.parent_id) if leaf.parent_id is not None else None
+    return branch[::-1]

@@ -1,0 +1,239 @@
+"""One socket: it reads commands, hands them over, and writes what waits in its outbox.
+
+The receive loop only parses and hands over. It never awaits work: behind it no pong would be seen, and the socket would
+be taken for dead. Commands are carried out one after the other by a task that exists while there are any.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+from starlette.types import Receive, Send
+
+from server.domain.errors import Code, Refusal
+from server.domain.events import ChannelEvent, CreditChanged
+from server.domain.identity import Identity
+from server.domain.rate_limit import TokenBucket
+from server.domain.settings import Settings
+from server.ws.close_codes import CloseCode
+from server.ws.encoding import encode_channel_event
+from server.ws.outbox import OVERFLOW_SECONDS, Outbox
+from server.ws.protocol import AnyCommand, Err, Hello, Ping, Pong, Strike, decode, encode
+from server.ws.subscription import Subscription
+
+HELLO_SECONDS: Final = 5.0
+STRIKES_MAX: Final = 2
+"""Frames that are no command and are only answered; the next one closes."""
+COMMANDS_WAITING_MAX: Final = 64
+
+CarryOut = Callable[["Connection", AnyCommand], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+class Connection:
+    """One accepted websocket.
+
+    Attributes:
+        token: what the session cookie holds; None without a usable one.
+        address_digest: of the client's address, for the visitor quota.
+        identity: None before hello.
+        subscriptions: followed chats by their alias.
+        watched: watched channels, each with what ends the watching.
+    """
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        carry_out: CarryOut,
+        settings: Settings,
+        conn_id: str,
+        token: str | None,
+        address: str,
+        address_digest: str,
+    ) -> None:
+        self.conn_id = conn_id
+        self.token = token
+        self.address = address
+        self.address_digest = address_digest
+        self.identity: Identity | None = None
+        self.outbox = Outbox()
+        self.subscriptions: dict[int, Subscription] = {}
+        self.watched: dict[UUID, Callable[[], None]] = {}
+        self.last_k = 0
+        self._receive = receive
+        self._send = send
+        self._carry_out = carry_out
+        self._bucket = TokenBucket.full(settings.ws_commands_per_second, settings.ws_commands_burst, time.monotonic())
+        self._strikes = 0
+        self._commands: deque[AnyCommand] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._closing: int | None = None
+        self._is_greeted = False
+
+    async def run(self) -> None:
+        """Serve the socket until it is closed by either side."""
+        hello = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._close_without_hello)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                writer = tasks.create_task(self._write())
+                await self._read()
+                writer.cancel()
+                if self._worker is not None:
+                    self._worker.cancel()
+        finally:
+            hello.cancel()
+            for subscription in self.subscriptions.values():
+                subscription.end()
+            self.subscriptions.clear()
+            for unwatch in self.watched.values():
+                unwatch()
+            self.watched.clear()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is on its way out."""
+        return self._closing is not None
+
+    @property
+    def has_running_answer(self) -> bool:
+        """Whether an answer runs in a chat that this socket follows."""
+        return any(subscription.chat.is_answering for subscription in self.subscriptions.values())
+
+    def close(self, code: CloseCode) -> None:
+        """Close behind what waits; the first code counts."""
+        if self._closing is None:
+            self._closing = code
+            self.outbox.filled.set()
+
+    def tell(self, event: ChannelEvent) -> None:
+        """Queue a channel's figures; only the newest of each kind count."""
+        if isinstance(event, CreditChanged):
+            for subscription in self.subscriptions.values():
+                if subscription.chat.facts.channel_name == event.channel:
+                    subscription.balance = event.balance
+        self.outbox.put_latest((type(event).__name__, event.channel), encode_channel_event(event))
+
+    def refuse(self, refusal: Refusal, *, rid: int | None, k: int | None = None) -> None:
+        """Queue an `err`."""
+        after = refusal.after_seconds
+        frame = Err(
+            rid=rid,
+            k=k,
+            code=refusal.code.value,
+            msg=refusal.message,
+            retry=refusal.temporary,
+            after=None if after is None else max(1, -int(-after // 1)),
+            details=refusal.details or None,
+        )
+        self.outbox.put(encode(frame))
+
+    def _close_without_hello(self) -> None:
+        if not self._is_greeted:
+            self.close(CloseCode.NO_HELLO)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if self._closing is not None:
+                continue
+            text = message.get("text")
+            if text is None:
+                self.close(CloseCode.UNSUPPORTED_DATA)
+            else:
+                self._take(text)
+
+    def _take(self, text: str) -> None:
+        wait_seconds = self._bucket.take(time.monotonic())
+        try:
+            command = decode(text)
+        except Strike as strike:
+            self._strike(str(strike))
+            return
+        if not self._is_greeted and not isinstance(command, Hello):
+            self._strike("The first command is hello.")
+        elif isinstance(command, Hello) and self._is_greeted:
+            self.close(CloseCode.SECOND_HELLO)
+        elif wait_seconds:
+            refusal = Refusal(Code.RATE_LIMITED, "Too many commands.", after_seconds=wait_seconds)
+            self.refuse(refusal, rid=_rid(command), k=_alias(command))
+        elif isinstance(command, Ping):
+            self.outbox.put(encode(Pong(command.n, now_ms())))
+        elif len(self._commands) >= COMMANDS_WAITING_MAX:
+            refusal = Refusal(Code.OVERLOADED, "Too many commands wait.", after_seconds=1.0)
+            self.refuse(refusal, rid=_rid(command), k=_alias(command))
+        else:
+            self._is_greeted = True
+            self._hand_over(command)
+
+    def _strike(self, reason: str) -> None:
+        self._strikes += 1
+        if self._strikes > STRIKES_MAX:
+            self.close(CloseCode.THIRD_STRIKE)
+        else:
+            self.refuse(Refusal(Code.BAD_REQUEST, reason), rid=None)
+
+    def _hand_over(self, command: AnyCommand) -> None:
+        self._commands.append(command)
+        if self._worker is None:
+            assert self._tasks is not None
+            self._worker = self._tasks.create_task(self._work())
+
+    async def _work(self) -> None:
+        while self._commands and self._closing is None:
+            command = self._commands.popleft()
+            try:
+                await self._carry_out(self, command)
+            except Refusal as refusal:
+                self.refuse(refusal, rid=_rid(command), k=_alias(command))
+            except Exception:
+                log.exception("command_failed", command=type(command).__name__)
+                self.refuse(
+                    Refusal(Code.INTERNAL, "Something broke on our side."), rid=_rid(command), k=_alias(command)
+                )
+        self._worker = None
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self.outbox.filled.wait()
+                await self._flush()
+                if self._closing is not None:
+                    await self._send({"type": "websocket.close", "code": int(self._closing)})
+                    return
+        except TimeoutError:
+            await self._send({"type": "websocket.close", "code": int(CloseCode.SLOW_CONSUMER)})
+        except OSError:
+            log.debug("socket_gone", conn=self.conn_id)
+
+    async def _flush(self) -> None:
+        while not self.outbox.has_overflowed and (frame := self.outbox.take()) is not None:
+            self.outbox.block()
+            async with asyncio.timeout(OVERFLOW_SECONDS):
+                await self._send({"type": "websocket.send", "text": frame})
+            self.outbox.unblock()
+        if self.outbox.has_overflowed:
+            raise TimeoutError
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _rid(command: AnyCommand) -> int | None:
+    return None if isinstance(command, Ping) else command.rid
+
+
+def _alias(command: AnyCommand) -> int | None:
+    return getattr(command, "k", None)

@@ -1,0 +1,107 @@
+"""The handshake at `/ws`: who may open a socket here, decided before its first frame."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from server.auth.addresses import AddressDigests, ClientAddresses
+from server.auth.cookies import SessionCookie
+from server.auth.origins import Origins
+from server.storage.settings import LiveSettings
+from server.ws.close_codes import CloseCode
+from server.ws.connection import CarryOut, Connection
+from server.ws.protocol import SUBPROTOCOL
+from server.ws.sockets import Sockets
+
+RETRY_AFTER_SECONDS: Final = 2
+CONN_ID_BYTES: Final = 9
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointDeps:
+    """What the handshake works with."""
+
+    carry_out: CarryOut
+    sockets: Sockets
+    settings: LiveSettings
+    origins: Origins
+    cookie: SessionCookie
+    addresses: ClientAddresses
+    digests: AddressDigests
+    is_draining: Callable[[], bool]
+
+
+class Endpoint:
+    """The ASGI application behind `/ws`."""
+
+    def __init__(self, deps: EndpointDeps) -> None:
+        self._deps = deps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one websocket from its handshake to its end."""
+        connect = await receive()
+        if connect["type"] != "websocket.connect":
+            return
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            await _deny(scope, receive, send, 400, f"Offer the subprotocol {SUBPROTOCOL}.")
+        elif self._deps.is_draining() or self._deps.sockets.is_full:
+            await _deny(scope, receive, send, 503, "This server takes no more sockets. Try again.")
+        else:
+            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        http = HTTPConnection(scope)
+        headers = Headers(scope=scope)
+        token = self._deps.cookie.read(http)
+        has_ticket = any(value.startswith("t.") for value in scope["subprotocols"])
+        is_ours = self._deps.origins.allows(headers)
+        if has_ticket:
+            await send({"type": "websocket.close", "code": int(CloseCode.BAD_TICKET)})
+            return
+        if not is_ours and (token is not None or "origin" in headers):
+            await send({"type": "websocket.close", "code": int(CloseCode.NO_IDENTITY)})
+            return
+        address = self._deps.addresses.of(http)
+        connection = Connection(
+            receive,
+            send,
+            carry_out=self._deps.carry_out,
+            settings=self._deps.settings.current,
+            conn_id=f"c_{secrets.token_urlsafe(CONN_ID_BYTES)}",
+            token=token if is_ours else None,
+            address=str(address),
+            address_digest=self._deps.digests.of(address, datetime.now(UTC).date()),
+        )
+        self._deps.sockets.add(connection)
+        try:
+            await connection.run()
+        except* Exception:
+            log.exception("socket_failed", conn=connection.conn_id)
+            await send({"type": "websocket.close", "code": int(CloseCode.INTERNAL)})
+        finally:
+            self._deps.sockets.remove(connection)
+
+
+async def _deny(scope: Scope, receive: Receive, send: Send, status: int, reason: str) -> None:
+    """Answer the handshake with HTTP (RFC 6455, section 4.2.2)."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    response = PlainTextResponse(reason, status, headers)
+    await response(scope, receive, _as_denial(send))
+
+
+def _as_denial(send: Send) -> Send:
+    async def send_denial(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return send_denial

@@ -1,0 +1,92 @@
+"""All sockets of this node: how many an identity and an address may have, and the farewell when the server goes."""
+
+from collections import Counter
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from server.domain.identity import Identity, IdentityKind
+from server.domain.settings import Settings
+from server.ws.close_codes import CloseCode
+from server.ws.connection import Connection
+from server.ws.protocol import Drain, encode
+
+SOCKETS_MAX: Final = 15_000
+"""Sockets of one process; a handshake above it is answered 503 (a process may hold some 20,000 files)."""
+
+
+class Sockets:
+    """The open connections, oldest first."""
+
+    def __init__(self) -> None:
+        self._open: dict[Connection, None] = {}
+        self._by_owner: dict[UUID, list[Connection]] = {}
+        self._by_address: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this node takes no more."""
+        return len(self._open) >= SOCKETS_MAX
+
+    def add(self, connection: Connection) -> None:
+        """Count a connection that was accepted."""
+        self._open[connection] = None
+
+    def admit(self, connection: Connection, identity: Identity, settings: Settings) -> bool:
+        """Count a connection as this identity's; the identity's oldest one goes when there are too many.
+
+        Returns:
+            False when its address has too many: this one goes.
+        """
+        is_key = identity.kind is IdentityKind.KEY
+        if not is_key:
+            if self._by_address[connection.address] >= settings.ws_sockets_per_address:
+                return False
+            self._by_address[connection.address] += 1
+        own = self._by_owner.setdefault(_owner(identity), [])
+        own.append(connection)
+        limit = settings.ws_sockets_per_key if is_key else settings.ws_sockets_per_identity
+        if len(own) > limit:
+            own[0].close(CloseCode.TOO_MANY_SOCKETS)
+            del own[0]
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """The connection is gone."""
+        del self._open[connection]
+        identity = connection.identity
+        if identity is None:
+            return
+        if identity.kind is not IdentityKind.KEY:
+            self._by_address[connection.address] -= 1
+            if not self._by_address[connection.address]:
+                del self._by_address[connection.address]
+        own = self._by_owner.get(_owner(identity), [])
+        if connection in own:
+            own.remove(connection)
+            if not own:
+                del self._by_owner[_owner(identity)]
+
+    def announce_drain(self, within_ms: int) -> None:
+        """Tell every client that the server goes."""
+        frame = encode(Drain(within_ms))
+        for connection in self._open:
+            connection.outbox.put(frame)
+
+    def close_idle(self, count_max: int) -> None:
+        """Close some of the sockets on which no answer runs, the oldest first."""
+        idle = (one for one in self._open if not one.is_closing and not one.has_running_answer)
+        for connection in list(islice(idle, count_max)):
+            connection.close(CloseCode.DRAINING)
+
+    def close_all(self, code: CloseCode) -> None:
+        """Close every socket."""
+        for connection in self._open:
+            connection.close(code)
+
+
+def _owner(identity: Identity) -> UUID:
+    return identity.key_id or identity.user_id or identity.session_id
