@@ -4,17 +4,25 @@ All of them are made by asyncpg from the same address, so an address that works 
 """
 
 import asyncio
-from collections.abc import Mapping
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 import asyncpg
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_T = TypeVar("_T")
+
+log = structlog.get_logger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection of one's own, or one that the pool lends; asyncpg's own class takes no parameter at run time."""
 
-CONNECT_TIMEOUT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+TRANSACTION_TRIES: Final = 4
+_REPEAT_AFTER_SECONDS: Final = 0.05
 _LOST_TRANSACTION = frozenset({"40001", "40P01"})
 """SQLSTATEs after which the same transaction may be run again: serialization failure, deadlock."""
 
@@ -96,6 +104,25 @@ class Postgres:
                 **_timeouts(self._limits),
             },
         )
+
+    async def transact(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
+        """Do this in one transaction, and again, ``TRANSACTION_TRIES`` times at most, where trying again may help.
+
+        A commit whose reply was lost may have happened: ``work`` must use the same ids each time and find out.
+
+        Raises:
+            Whatever the work, or the last try, raised; nothing was changed unless the connection was lost.
+        """
+        for attempt in itertools.count(1):
+            try:
+                async with self.pool.acquire() as connection, connection.transaction():
+                    return await work(connection)
+            except Exception as error:
+                if attempt == TRANSACTION_TRIES or not may_be_repeated(error):
+                    raise
+                log.warning("postgres.transaction_repeated", attempt=attempt, error=repr(error))
+            await asyncio.sleep(_REPEAT_AFTER_SECONDS * attempt)
+        raise AssertionError("unreachable")
 
     async def ping(self) -> None:
         """Ask the server for nothing.
