@@ -26,7 +26,7 @@ CODE_OF_STATUS: Final = {
 
 REFERENCE_BYTES: Final = 4
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Failures:

@@ -11,7 +11,7 @@ from server.api.deps import ModelStatus
 from server.api.queries import read_query
 from server.api.rendering import Rendering
 from server.auth.visitors import Visitors
-from server.channels.contributors import latest_contributors
+from server.channels.contributors import count_activation_contributors, latest_contributors
 from server.channels.starters import read_starters
 from server.storage.postgres import Postgres
 
@@ -47,6 +47,7 @@ class PageEndpoints:
         context = {
             "channel": channel,
             "contributors": await latest_contributors(self._postgres, channel.id),
+            "activation_contributors": await count_activation_contributors(self._postgres, channel.id),
             "starters": await read_starters(self._postgres, channel.id),
             "model": {"name": model.name, "state": model.state.value, "demo": model.demo},
         }

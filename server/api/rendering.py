@@ -1,6 +1,5 @@
 """Pages from the Jinja2 templates: everything escaped, a name that a template misspells is an error."""
 
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ class Rendering:
         self._templates.globals["asset"] = assets.url
 
     def page(
-        self, template: str, context: dict[str, Any], identity: Identity | None, *, status: int = HTTPStatus.OK
+        self, template: str, context: dict[str, Any], identity: Identity | None, *, status: int = 200
     ) -> HTMLResponse:
         """Render a page for this person; None is nobody in particular."""
         session = NOBODY if identity is None else {"kind": identity.kind.value, "name": identity.name}

@@ -11,7 +11,7 @@ from server.api.failures import route_of
 QUIET_ROUTES: Final = ("/healthz", "/readyz", "/static")
 """Asked for all the time: logged only when they fail."""
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class RequestLog:

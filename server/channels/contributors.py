@@ -54,6 +54,14 @@ SELECT CASE WHEN person.user_id IS NULL THEN given.display_name ELSE account.use
 """
 
 
+_COUNT_ACTIVATION: Final = """
+SELECT count(*) FROM (
+    SELECT 1 FROM "transaction" WHERE channel_id = $1 AND type = 'ACTIVATION'
+     GROUP BY coalesce(user_id, session_id) HAVING sum(amount_cents) > 0
+) person
+"""
+
+
 async def latest_contributors(postgres: Postgres, channel_id: UUID) -> list[Contributor]:
     """The channel's latest contributors, newest first; one whose contributions were all reversed is none.
 
@@ -63,3 +71,16 @@ async def latest_contributors(postgres: Postgres, channel_id: UUID) -> list[Cont
     with outages_refused():
         rows = await postgres.pool.fetch(_LATEST, channel_id, TRANSACTIONS_LOOKED_AT_MAX, CONTRIBUTORS_SHOWN_MAX)
     return [Contributor(**dict(row)) for row in rows]
+
+
+async def count_activation_contributors(postgres: Postgres, channel_id: UUID) -> int:
+    """How many people gave to the channel's activation; one whose gifts were all reversed is none.
+
+    The goal bounds how many rows are looked at.
+
+    Raises:
+        Refusal: unavailable.
+    """
+    with outages_refused():
+        count = await postgres.pool.fetchval(_COUNT_ACTIVATION, channel_id)
+    return int(count)

@@ -13,9 +13,18 @@ _OUTAGE_SQLSTATES: Final = ("08", "53", "57P", "57014", "55P03", "25006")
 """Connection trouble, no resources, shut down or starting, cancelled by a timeout, lock timeout, read only."""
 
 
+_CONNECTION_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that died while idle: its last words were read, its end was not
+    sqlalchemy.exc.TimeoutError,
+)
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether the database, not the statement, is to blame: the same statement may work a moment later."""
-    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | sqlalchemy.exc.TimeoutError):
+    if isinstance(error, _CONNECTION_ERRORS):
         return True
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return error.connection_invalidated or _has_outage_state(error.orig)

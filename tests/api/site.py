@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx2
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from server.api.application import application
 from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
@@ -34,7 +35,7 @@ class Site:
     parts: list[ReadyPart] = field(default_factory=list)
     model: ModelStatus = field(default_factory=lambda: ModelStatus("scripted", ModelState.READY, demo=True))
 
-    def app(self) -> Starlette:
+    def app(self, *more_routes: BaseRoute) -> Starlette:
         async def readiness() -> list[ReadyPart]:
             return self.parts
 
@@ -48,10 +49,11 @@ class Site:
                 cursor_secret=b"a secret of at least 16 bytes",
                 templates_path=self.templates_path,
                 static_path=self.static_path,
-            )
+            ),
+            more_routes=more_routes,
         )
 
-    def client(self) -> httpx2.AsyncClient:
+    def client(self, *more_routes: BaseRoute) -> httpx2.AsyncClient:
         """A browser: it keeps cookies."""
-        transport = httpx2.ASGITransport(app=self.app(), raise_app_exceptions=True)
+        transport = httpx2.ASGITransport(app=self.app(*more_routes))
         return httpx2.AsyncClient(transport=transport, base_url=self.public_urls[0])

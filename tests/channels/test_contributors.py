@@ -1,7 +1,7 @@
 """The latest contributors of a channel, with sums over all they gave and no more about them than their name."""
 
 from server.channels import contributors
-from server.channels.contributors import Contributor, latest_contributors
+from server.channels.contributors import Contributor, count_activation_contributors, latest_contributors
 from server.storage.postgres import Postgres
 from tests.support.rows import Rows
 
@@ -47,6 +47,7 @@ async def test_who_got_everything_back_is_not_listed(rows: Rows, postgres: Postg
         reversed_id,
     )
     assert await latest_contributors(postgres, channel_id) == []
+    assert await count_activation_contributors(postgres, channel_id) == 0
 
 
 async def test_the_list_is_bounded(rows: Rows, postgres: Postgres) -> None:
@@ -55,6 +56,17 @@ async def test_the_list_is_bounded(rows: Rows, postgres: Postgres) -> None:
         await rows.transaction(channel_id, await rows.session(), cents=100, display_name=f"Fan {number}")
     found = await latest_contributors(postgres, channel_id)
     assert [contributor.name for contributor in found] == [f"Fan {number}" for number in range(21, 1, -1)]
+    assert await count_activation_contributors(postgres, channel_id) == 22
+
+
+async def test_people_who_gave_to_activation_are_counted_once_and_buyers_not(rows: Rows, postgres: Postgres) -> None:
+    channel_id, other_channel_id = await rows.channel("lab"), await rows.channel("other")
+    visitor, buyer = await rows.session(), await rows.session()
+    for _ in range(2):
+        await rows.transaction(channel_id, visitor, cents=100)
+    await rows.transaction(channel_id, buyer, cents=500, credits_=50)
+    await rows.transaction(other_channel_id, buyer, cents=100)
+    assert await count_activation_contributors(postgres, channel_id) == 1
 
 
 async def test_without_contributions_there_is_nobody(rows: Rows, postgres: Postgres) -> None:
