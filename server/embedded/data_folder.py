@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,8 @@ from server.embedded import ports
 from server.embedded.errors import AlreadyRunning
 
 SECRET_BYTES = 24
+LOCK_ATTEMPTS = 5
+LOCK_EVERY_SECONDS = 0.05
 
 
 class DataFolder:
@@ -36,12 +39,10 @@ class DataFolder:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.chmod(0o700)
         file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(file):
             os.close(file)
             instance = self.read_json("instance.json") or {}
-            raise AlreadyRunning(str(self.path), instance.get("address")) from None
+            raise AlreadyRunning(str(self.path), instance.get("address"))
         self._lock_file = file
         # What a run before left behind speaks of servers that are gone.
         self.remove("instance.json")
@@ -123,6 +124,18 @@ class DataFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _take(file: int) -> bool:
+    """Whether the lock is ours now. Another program may hold it for a moment, to see whether somebody has it."""
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_EVERY_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _write_private(file: Path, text: str) -> None:
