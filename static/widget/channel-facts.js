@@ -1,0 +1,46 @@
+// What the widget knows of its channel: name, state, credits, and whether its model is ready.
+const POLL_MS = {warming: 3_000, unavailable: 15_000};
+
+/** The facts of one channel; `changed()` is called when any of them did. */
+export class ChannelFacts {
+  /** None is known before it was told: null. */
+  title = null;
+  status = null;
+  balance = null;
+  model = null;
+  /** Whether credits came after there were none. */
+  hasNewCredits = false;
+
+  #url;
+  #changed;
+  #timer = 0;
+
+  constructor(base, name, changed) {
+    this.#url = new URL(`api/channels/${encodeURIComponent(name)}`, base);
+    this.#changed = changed;
+  }
+
+  /** Ask the server; again and again, gently, while the model is not ready. */
+  async read() {
+    this.forget();
+    const response = await fetch(this.#url).catch(() => null); // whoever reconnects asks again
+    if (!response?.ok) return;
+    const {title, status, creditBalance, model} = await response.json();
+    Object.assign(this, {title, model});
+    this.tell({status, balance: creditBalance});
+    const pause = POLL_MS[model?.state];
+    if (pause) this.#timer = setTimeout(() => this.read(), pause);
+  }
+
+  /** Ask no more. */
+  forget() {
+    clearTimeout(this.#timer);
+  }
+
+  /** Take over a state or a balance that came in another way. */
+  tell({status = this.status, balance = this.balance}) {
+    if (this.balance === 0 && balance > 0) this.hasNewCredits = true;
+    Object.assign(this, {status: status?.toUpperCase() ?? null, balance});
+    this.#changed();
+  }
+}

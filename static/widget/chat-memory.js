@@ -1,0 +1,25 @@
+// What outlives a reload of the tab: which chat is open, the text being written, the message not yet acknowledged.
+// The place in the stream is not kept: the text it belongs to is gone with the page, so a reload asks for a snapshot.
+const FIELDS = ['chat', 'openIdem', 'pending', 'draft'];
+
+/** The memory of one chat on one server, in the tab's session storage; where that is refused, only while the page lives. */
+export class ChatMemory {
+  #key;
+
+  constructor(base, channel) {
+    this.#key = `tallylight ${base} ${channel}`;
+    let kept = {};
+    try {
+      kept = JSON.parse(sessionStorage.getItem(this.#key)) ?? {};
+    } catch { /* storage is refused or holds something else: begin empty */ }
+    for (const field of FIELDS) this[field] = kept[field] ?? null;
+  }
+
+  /** Change some of `chat`, `openIdem`, `pending`, `draft` and keep them. */
+  keep(changes) {
+    Object.assign(this, changes);
+    try {
+      sessionStorage.setItem(this.#key, JSON.stringify(this, FIELDS.concat('idem', 'text')));
+    } catch { /* refused or full: the memory of this page still has it */ }
+  }
+}

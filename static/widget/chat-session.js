@@ -1,0 +1,271 @@
+// One chat over a connection that may break at any byte: no gap, no duplicate, no message sent twice.
+import {ChatSocket} from './chat-socket.js';
+
+const MAX_FAILED_RESUMES = 3;
+const RETRY_MS = 2_000;
+
+const newIdem = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
+const codePoints = text => [...text].length;
+
+/**
+ * Follows one channel, and one chat on it once there is one. `view` is told what happens:
+ * `phaseChanged`, `channelChanged(event)`, `creditChanged(event)`, `opened(event, isFresh)`, `happened(event)` for what
+ * is in sequence, `usageChanged(usage)`, `accepted(messageId, isFirst)`, `refused(error, message)`, `gone`.
+ * `isFresh` says that the text starts anew from `event.msgs`.
+ */
+export class ChatSession {
+  /** The open chat: {id, k, epoch, last, state, credit}; null before the first message. */
+  chat = null;
+  /** The answer that is running: {id, length}, length in code points; null between answers. */
+  running = null;
+
+  #channel;
+  #memory;
+  #view;
+  #socket;
+  #failedResumes = 0;
+  #isResyncing = false;
+  #isOpening = false;
+  #isSending = false;
+  #wantsStop = false;
+  #repeatable = null;
+  #timers = new Set();
+
+  constructor({url, channel, memory, view}) {
+    this.#channel = channel;
+    this.#memory = memory;
+    this.#view = view;
+    this.#socket = new ChatSocket(url, this);
+    if (memory.chat) this.chat = this.#unread(memory.chat);
+  }
+
+  get socket() {
+    return this.#socket;
+  }
+
+  /** Whether a message is on its way or an answer is awaited or running: nothing else can be sent. */
+  get isBusy() {
+    return this.#memory.pending !== null || this.chat?.state === 'answering';
+  }
+
+  start() {
+    this.#socket.start();
+  }
+
+  close() {
+    this.#forgetTimers();
+    this.#socket.stop();
+  }
+
+  /** Send a message; the first one opens the chat. The same text after a refusal that may be repeated is the same message. */
+  send(text) {
+    const message = this.#repeatable?.text === text ? this.#repeatable : {idem: newIdem(), text};
+    this.#repeatable = null;
+    this.#memory.keep({pending: message});
+    this.#advance();
+    return message;
+  }
+
+  /** End the running answer; before it has begun, as soon as it does. */
+  stop() {
+    this.#wantsStop = this.isBusy;
+    this.#stopIfAsked();
+  }
+
+  /** Leave this chat; the next message opens another one. */
+  forget() {
+    if (this.chat?.k) this.#socket.request({t: 'unsub', k: this.chat.k});
+    this.chat = this.running = this.#repeatable = null;
+    this.#memory.keep({chat: null, openIdem: null, pending: null});
+  }
+
+  // From the socket.
+
+  phaseChanged(socket) {
+    if (socket.phase !== 'ready') {
+      if (this.#isResyncing) this.#failedResumes++;
+      this.#isResyncing = this.#isOpening = this.#isSending = false;
+      if (this.chat) this.chat.k = null;
+      this.#forgetTimers();
+    }
+    this.#view.phaseChanged(socket);
+  }
+
+  ready() {
+    this.#watch();
+    if (this.chat) this.#subscribe();
+    else this.#advance();
+  }
+
+  received(event) {
+    if (event.t === 'credit') this.#view.creditChanged(event);
+    else if (event.t === 'channel') this.#view.channelChanged(event);
+    else if (!this.chat?.k || event.k !== this.chat.k) return;
+    else if (event.t === 'opened') this.#adopt(event);
+    else if (event.t === 'usage') this.#view.usageChanged(event.usage);
+    else if (event.s !== undefined) this.#follow(event);
+  }
+
+  // Commands.
+
+  #later(action, error) {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, error.after ? error.after * 1000 : RETRY_MS);
+    this.#timers.add(timer);
+  }
+
+  #forgetTimers() {
+    this.#timers.forEach(clearTimeout);
+    this.#timers.clear();
+  }
+
+  #watch() {
+    this.#socket.request({t: 'watch', channel: this.#channel}, reply => {
+      if (reply.t === 'ok' && !this.chat) this.#socket.settled();
+      else if (reply.t === 'err' && reply.retry) this.#later(() => this.#watch(), reply);
+    });
+  }
+
+  #subscribe() {
+    const {id, epoch, last} = this.chat;
+    const hasCursor = epoch !== null && this.#failedResumes < MAX_FAILED_RESUMES;
+    this.#isResyncing = true;
+    this.#socket.request({t: 'sub', chat: id, ...(hasCursor && {epoch, seq: last})}, reply => {
+      if (reply.t === 'opened') this.#adopt(reply);
+      else if (reply.retry) this.#later(() => this.#subscribe(), reply);
+      else this.#lost();
+    });
+  }
+
+  #lost() {
+    this.#isResyncing = false;
+    this.forget();
+    this.#socket.settled();
+    this.#view.gone();
+  }
+
+  // Bring what waits one step further: open a chat for it, or send it.
+  #advance() {
+    const message = this.#memory.pending;
+    if (!message) return;
+    if (!this.chat) this.#open(message);
+    else if (this.chat.k && !this.#isResyncing && !this.#isSending) this.#transmit(message);
+  }
+
+  #open(message) {
+    if (this.#isOpening) return;
+    if (!this.#memory.openIdem) this.#memory.keep({openIdem: newIdem()});
+    this.#isOpening = this.#socket.request({t: 'open', idem: this.#memory.openIdem, channel: this.#channel}, reply => {
+      this.#isOpening = false;
+      if (reply.t === 'opened') this.#adopt(reply);
+      else this.#refuse(reply, message);
+    });
+  }
+
+  #transmit(message) {
+    this.#isSending = this.#socket.request({t: 'send', k: this.chat.k, ...message}, reply => {
+      this.#isSending = false;
+      if (reply.t === 'err') this.#refuse(reply, message);
+      else this.#accept(reply, message);
+    });
+  }
+
+  #accept(reply, message) {
+    // What was accepted before may have been answered already; the events tell.
+    if (!reply.dup) this.chat.state = 'answering';
+    const isFirst = this.chat.credit === 'none';
+    if (isFirst) this.chat.credit = 'charged';
+    this.#memory.keep({pending: null});
+    this.#view.accepted(reply.msg, isFirst);
+  }
+
+  #refuse(error, message) {
+    if (error.retry) this.#repeatable = message;
+    const state = {closed: 'closed', limit_reached: 'full'}[error.code];
+    if (state && this.chat) this.chat.state = state;
+    this.#wantsStop = false;
+    this.#memory.keep({pending: null});
+    this.#view.refused(error, message);
+  }
+
+  #stopIfAsked() {
+    if (!this.#wantsStop || !this.running || !this.chat?.k) return;
+    this.#wantsStop = !this.#socket.request({t: 'stop', k: this.chat.k, msg: this.running.id});
+  }
+
+  // Events of the chat.
+
+  #unread(id) {
+    return {id, k: null, epoch: null, last: 0, state: 'open', credit: null};
+  }
+
+  #adopt(event) {
+    const isFresh = event.mode !== 'replay' || this.chat?.epoch !== event.epoch;
+    this.chat ??= this.#unread(event.chat);
+    Object.assign(this.chat, {id: event.chat, k: event.k, epoch: event.epoch, state: event.state, credit: event.credit.state});
+    if (isFresh) this.#rewind(event);
+    this.#isResyncing = false;
+    this.#failedResumes = 0;
+    this.#memory.keep({chat: event.chat});
+    this.#socket.settled();
+    this.#view.opened(event, isFresh);
+    this.#stopIfAsked();
+    this.#advance();
+  }
+
+  #rewind(event) {
+    this.chat.last = event.seq;
+    const newest = event.msgs?.at(-1);
+    this.running = newest?.status === 'streaming' ? {id: newest.id, length: codePoints(newest.text)} : null;
+  }
+
+  #resync(keepsCursor = true) {
+    if (!keepsCursor) this.chat.epoch = null;
+    this.#subscribe();
+  }
+
+  #follow(event) {
+    const {chat} = this;
+    if (this.#isResyncing || event.s <= chat.last) return;
+    if (event.t !== 'snap' && event.s - (event.n ?? 1) !== chat.last) {
+      this.#resync();
+      return;
+    }
+    chat.last = event.s;
+    if (this.#account(event)) this.#view.happened(event);
+    else this.#resync(false);
+  }
+
+  // Keep the chat's state with the event; false when the text that came is not the text that was stored.
+  #account(event) {
+    const {chat} = this;
+    switch (event.t) {
+      case 'user': chat.state = 'answering'; return true;
+      case 'start':
+        chat.state = 'answering';
+        this.running = {id: event.id, length: 0};
+        this.#stopIfAsked();
+        return true;
+      case 'd':
+        this.running.length += codePoints(event.x);
+        return true;
+      case 'snap':
+        if (this.running?.id === event.id) this.running.length = codePoints(event.text);
+        return true;
+      case 'done': return this.#finish(event);
+      case 'limit': chat.state = 'full'; return true;
+      case 'closed': chat.state = 'closed'; return true;
+      default: return true;
+    }
+  }
+
+  #finish(event) {
+    const isWhole = this.running?.id !== event.id || this.running.length === event.len;
+    this.running = null;
+    this.#wantsStop = false;
+    if (this.chat.state === 'answering') this.chat.state = 'open';
+    return isWhole;
+  }
+}

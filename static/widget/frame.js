@@ -1,0 +1,84 @@
+// The parts of the widget and how they stand together.
+import {Composer} from './composer.js';
+import {button, element, setText} from './dom.js';
+import {TokenMeter} from './token-meter.js';
+
+/** The widget's elements. `on` has what the reader can do: submit, stop, edit, focus, jump, act(name). */
+export class Frame {
+  title = element('span');
+  demo = element('span', {className: 'demo', hidden: true});
+  state = element('span', {className: 'state'});
+  log = element('div', {className: 'log', role: 'log', 'aria-live': 'off', tabIndex: 0, part: 'log'});
+  jump;
+  notice = element('div', {id: 'notice', className: 'notice', part: 'notice', hidden: true});
+  meter;
+  composer;
+  element;
+
+  #strings;
+  #on;
+  #status = element('div', {className: 'hidden', role: 'status'});
+  #alert = element('div', {className: 'hidden', role: 'alert'});
+  #noticeKey = '';
+
+  constructor(strings, on) {
+    this.#strings = strings;
+    this.#on = on;
+    this.meter = new TokenMeter(strings);
+    this.composer = new Composer(strings, on);
+    this.demo.textContent = strings.demo;
+    this.demo.title = strings.demoTitle;
+    this.log.setAttribute('aria-label', strings.conversation);
+    this.log.classList.toggle('no-clipboard', !navigator.clipboard);
+    const jump = button(strings.jump, {part: 'jump', onclick: on.jump});
+    this.jump = element('div', {className: 'jump', hidden: true}, jump);
+    const title = element('h2', {className: 'title'}, this.title, this.demo);
+    const head = element('div', {className: 'head', part: 'head'}, title, this.state, this.meter.element);
+    const parts = [head, this.log, this.jump, this.notice, this.composer.element, this.#status, this.#alert];
+    this.element = element('section', {className: 'frame', part: 'frame'}, ...parts);
+  }
+
+  name(title) {
+    setText(this.title, title);
+    this.element.setAttribute('aria-label', this.#strings.chatWith(title));
+    this.composer.name(this.#strings, title);
+  }
+
+  /** Announce politely. */
+  say(text) {
+    this.#status.textContent = text;
+  }
+
+  /** Show a notice of noticeFor; a new one is announced, as an alert or politely. */
+  show(notice) {
+    const {key = '', tone = '', text = '', actions = [], isEnd = false} = notice ?? {};
+    this.notice.hidden = !text;
+    if (key !== this.#noticeKey) {
+      const hadFocus = this.notice.contains(this.element.getRootNode().activeElement);
+      this.#noticeKey = key;
+      this.notice.className = `notice ${tone} ${isEnd ? 'end' : ''}`;
+      this.notice.replaceChildren(element('p'), ...actions.map(name => this.#action(name)));
+      this.#alert.textContent = tone === 'alert' ? text : '';
+      if (text && tone !== 'alert') this.say(text);
+      if (hadFocus) (this.notice.querySelector('button') ?? this.log).focus();
+    }
+    if (text) setText(this.notice.firstChild, text);
+  }
+
+  #action(name) {
+    return button(this.#strings.action[name], {onclick: () => this.#on.act(name)});
+  }
+}
+
+/** What stands in the log before anything was said; `ask(text)` is called by a starter. */
+export function welcome(strings, greeting, starters, ask) {
+  const list = element('ul', {className: 'starters', 'aria-label': strings.starters});
+  list.append(...starters.map(text => element('li', {}, button(text, {onclick: () => ask(text)}))));
+  return element('div', {className: 'welcome'}, element('p', {textContent: greeting}), list);
+}
+
+/** What stands in the log until a chat that exists has come. */
+export function skeleton() {
+  const line = () => element('div', {className: 'skeleton'});
+  return element('div', {'aria-hidden': 'true'}, line(), line(), line());
+}

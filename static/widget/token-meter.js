@@ -1,0 +1,42 @@
+// The tape in the head of the chat: how many of its tokens are used. The last tenth is hatched.
+import {element, setText} from './dom.js';
+
+/** A meter of tokens, with its captions. */
+export class TokenMeter {
+  #strings;
+  #needle = element('span', {className: 'needle'});
+  #tape;
+  #used = caption('used');
+  #credit = caption('credit');
+
+  constructor(strings) {
+    this.#strings = strings;
+    this.#tape = element('div', {className: 'tape', role: 'meter', 'aria-label': strings.tape, 'aria-valuemin': 0}, this.#needle);
+    const captions = element('p', {className: 'captions'}, this.#used.whole, this.#used.short, this.#credit.whole, this.#credit.short);
+    this.element = element('div', {className: 'meter', part: 'meter', hidden: true}, this.#tape, captions);
+  }
+
+  /** Show `usage` ({used, cap}), and whether this chat has taken its credit; without usage there is nothing to show. */
+  show(usage, hasTakenCredit) {
+    this.element.hidden = !usage;
+    if (!usage) return;
+    const {strings, needle} = {strings: this.#strings, needle: this.#needle};
+    this.#used.say(strings.used(usage.used, usage.cap), strings.usedShort(usage.used, usage.cap));
+    this.#credit.say(hasTakenCredit ? strings.creditUsed : '', hasTakenCredit ? strings.creditUsedShort : '');
+    needle.style.setProperty('inset-inline-start', `${Math.min(100, (usage.used / usage.cap) * 100)}%`);
+    this.#tape.setAttribute('aria-valuemax', usage.cap);
+    this.#tape.setAttribute('aria-valuenow', usage.used);
+    this.#tape.setAttribute('aria-valuetext', strings.used(usage.used, usage.cap));
+  }
+}
+
+// Which of the two is seen depends on the width of the widget.
+function caption(name) {
+  const whole = element('span', {className: `whole ${name}`});
+  const short = element('span', {className: `short ${name}`, 'aria-hidden': 'true'});
+  const say = (text, shortText) => {
+    setText(whole, text);
+    setText(short, shortText);
+  };
+  return {whole, short, say};
+}

@@ -1,0 +1,219 @@
+// The log of a chat: its messages, the answer that is being written, and where the reader is in it.
+import {button} from './dom.js';
+import {DrawClock} from './draw-clock.js';
+import {Message, loadWalker} from './message.js';
+import {ScrollFollower} from './scroll-follower.js';
+
+const COPIED_MS = 2_000;
+// How messages of a snapshot ended, as `done.why` would have told.
+const ENDINGS = {stopped: 'user_stop', cut: 'cap', interrupted: 'interrupted', failed: 'error'};
+
+/** Draws messages into `log`. `actions` has `continue` and `tryAgain`; `said(text)` announces; `followed` as ScrollFollower. */
+export class Transcript {
+  #log;
+  #strings;
+  #title;
+  #actions;
+  #said;
+  #messages = new Map();
+  #pending = null;
+  #live = null;
+  #clock = new DrawClock(() => this.#draw());
+  #hasRoom = false;
+  #scroll;
+
+  constructor({log, strings, title, actions, said, followed}) {
+    this.#log = log;
+    this.#strings = strings;
+    this.#title = title;
+    this.#actions = actions;
+    this.#said = said;
+    this.#scroll = new ScrollFollower(log, followed);
+    log.addEventListener('click', event => this.#copy(event.target.closest('[data-copy]')));
+    new ResizeObserver(() => this.#makeRoom()).observe(log);
+  }
+
+  /** Whether nothing was said yet. */
+  get isEmpty() {
+    return this.#messages.size === 0 && !this.#pending;
+  }
+
+  /** The text of the last question; '' when there is none. */
+  get lastQuestion() {
+    return [...this.#messages.values()].findLast(message => message.isMine)?.text ?? '';
+  }
+
+  jump() {
+    this.#scroll.follow();
+  }
+
+  /** Begin anew from a snapshot's messages; a message that waits for the server's word stays. */
+  reset(messages) {
+    const {scrollTop} = this.#log;
+    this.#clock.cancel();
+    for (const message of this.#messages.values()) message.element.remove();
+    this.#messages.clear();
+    this.#live = null;
+    for (const told of messages) this.#restore(told);
+    const last = [...this.#messages.values()].findLast(message => message.isMine);
+    if (this.#pending && last?.text === this.#pending.text) this.drop(); // it had arrived
+    if (this.#pending) this.#log.append(this.#pending.element);
+    if (this.#scroll.isFollowing) this.#scroll.follow();
+    else this.#log.scrollTop = scrollTop;
+  }
+
+  #restore(told) {
+    const isAnswer = told.type === 'ai';
+    const message = this.#add(told.id, isAnswer, told);
+    message.append(told.text);
+    message.draw();
+    if (told.status === 'streaming') this.#setLive(message);
+    else if (ENDINGS[told.status]) this.#end(message, ENDINGS[told.status]);
+  }
+
+  /** Show a message before the server has it. */
+  propose({text}) {
+    this.#pending = this.#make(null, false, {who: {me: true}});
+    this.#pending.append(text);
+    this.#pending.draw();
+    this.#pending.element.classList.add('pending');
+    this.#log.append(this.#pending.element);
+    this.#toTop();
+  }
+
+  /** The proposed message was stored as `id`. */
+  accept(id) {
+    if (!this.#pending) return;
+    if (this.#messages.has(id)) this.drop();
+    else this.#keep(id);
+  }
+
+  #keep(id) {
+    this.#pending.id = id;
+    this.#pending.element.classList.remove('pending');
+    this.#messages.set(id, this.#pending);
+    this.#pending = null;
+  }
+
+  /** Take the proposed message back. */
+  drop() {
+    this.#pending?.element.remove();
+    this.#pending = null;
+  }
+
+  /** Draw an event of the chat. */
+  apply(event) {
+    switch (event.t) {
+      case 'user': return this.#user(event);
+      case 'start': return this.#start(event);
+      case 'd': return this.#append(event);
+      case 'snap': return this.#replace(event);
+      default: return undefined;
+    }
+  }
+
+  #user(event) {
+    if (this.#messages.has(event.id)) return;
+    if (event.who?.me && this.#pending?.text === event.text) {
+      this.#keep(event.id);
+      return;
+    }
+    const message = this.#add(event.id, false, event);
+    message.append(event.text);
+    message.draw();
+    this.#scroll.keep();
+  }
+
+  #start(event) {
+    this.#setLive(this.#add(event.id, true, event));
+    this.#makeRoom();
+    this.#scroll.keep();
+  }
+
+  #append(event) {
+    this.#live?.append(event.x);
+    this.#clock.request();
+  }
+
+  #replace(event) {
+    const message = this.#messages.get(event.id);
+    if (!message) return;
+    message.replace(event.text);
+    if (message === this.#live) message.isLive = true;
+    this.#clock.request();
+  }
+
+  /** The running answer ended; `tokens` is what it took, 0 when that is not known. Gives its text. */
+  finish(event, tokens) {
+    const message = this.#messages.get(event.id);
+    if (!message) return '';
+    this.#clock.flush();
+    message.isLive = false;
+    this.#live = null;
+    this.#end(message, event.why, tokens);
+    this.#scroll.keep();
+    return message.text;
+  }
+
+  #end(message, why, tokens) {
+    const {done, action} = this.#strings;
+    const name = {user_stop: 'continue', interrupted: 'continue', error: 'tryAgain'}[why];
+    const act = name && button(action[name], {className: 'link', onclick: this.#actions[name]});
+    message.note(done[why]?.(tokens) ?? '', act);
+  }
+
+  #setLive(message) {
+    this.#live = message;
+    message.isLive = true;
+  }
+
+  #add(id, isAnswer, told) {
+    const message = this.#make(id, isAnswer, told);
+    this.#messages.set(id, message);
+    this.#log.append(message.element);
+    return message;
+  }
+
+  #make(id, isAnswer, {who, at}) {
+    const isMine = !isAnswer && who?.me === true;
+    const author = isAnswer ? this.#title() : isMine ? this.#strings.you : (who?.name ?? '');
+    const redraw = () => this.#clock.request();
+    const message = new Message({id, author, isAnswer, isMine, at, strings: this.#strings, redraw});
+    message.isMine = isMine;
+    return message;
+  }
+
+  #draw() {
+    for (const message of this.#messages.values()) message.draw();
+    this.#scroll.keep();
+  }
+
+  // The newest question goes to the top of the log, with room below it for the answer.
+  #toTop() {
+    loadWalker();
+    this.#hasRoom = true;
+    this.#makeRoom();
+    this.#scroll.follow();
+  }
+
+  #makeRoom() {
+    const question = this.#pending?.element ?? [...this.#log.querySelectorAll('article.mine')].at(-1);
+    if (!this.#hasRoom || !question) return;
+    const style = getComputedStyle(this.#log);
+    const room = this.#log.clientHeight - question.offsetHeight - parseFloat(style.paddingBlockStart);
+    this.#log.style.setProperty('--room', `${Math.max(0, room)}px`);
+  }
+
+  async #copy(source) {
+    if (!source) return;
+    const isCode = source.dataset.copy === 'code';
+    const article = source.closest('article');
+    const message = [...this.#messages.values()].find(({element: shown}) => shown === article);
+    const text = isCode ? source.closest('.code').querySelector('code').textContent : (message?.text ?? '');
+    const {copy, copied, notCopied} = this.#strings;
+    const outcome = await navigator.clipboard.writeText(text).then(() => copied, () => notCopied);
+    source.textContent = outcome;
+    this.#said(outcome);
+    setTimeout(() => { source.textContent = copy; }, COPIED_MS);
+  }
+}
