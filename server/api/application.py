@@ -20,6 +20,7 @@ from server.api.cursors import Cursors
 from server.api.deps import ApiDeps
 from server.api.failures import Failures, answer_to
 from server.api.health import HealthEndpoints
+from server.api.messages import MessageEndpoints
 from server.api.pages import PageEndpoints
 from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
@@ -66,11 +67,13 @@ def application(
 def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRoute]:
     visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
+    listing = ChatListing(deps.postgres)
     channels = ChannelEndpoints(catalog, cursors, deps.model_status)
     return table.routes(
-        PageEndpoints(channels, deps.postgres, visitors, rendering, deps.model_status),
-        channels,
-        ChatEndpoints(ChatListing(deps.postgres), catalog, visitors, cursors),
-        HealthEndpoints(deps.readiness),
-        StaticFolder(deps.static_path, assets),
+        pages=PageEndpoints(channels, deps.postgres, visitors, rendering, deps.model_status),
+        channels=channels,
+        chats=ChatEndpoints(listing, catalog, visitors, cursors),
+        messages=MessageEndpoints(listing, visitors),
+        health=HealthEndpoints(deps.readiness),
+        static=StaticFolder(deps.static_path, assets),
     )

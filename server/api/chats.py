@@ -1,7 +1,7 @@
 """The caller's chats over REST: to find and to read again. Asking goes over the websocket."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -12,11 +12,9 @@ from server.api.cursors import Cursors, list_name_of
 from server.api.queries import ListQuery, SearchText, json_answer, read_query
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
-from server.chats.listing import MESSAGES_MAX, ChatListing, ChatSummary, StoredMessage
-from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
+from server.chats.listing import ChatListing, ChatSummary
+from server.domain.chats import ChatState, CreditState
 from server.domain.errors import Code, Refusal
-
-MESSAGES_DEFAULT: Final = 50
 
 
 class ChatsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -29,13 +27,6 @@ class ChatsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid_un
 
     channel: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     q: SearchText | None = None
-
-
-class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What `GET /api/chats/{id}/messages` takes; `before` is the id of a message of that chat."""
-
-    before: UUID | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_MAX)] = MESSAGES_DEFAULT
 
 
 class ChatChannel(msgspec.Struct, frozen=True, rename="camel"):
@@ -66,37 +57,6 @@ class ChatList(msgspec.Struct, frozen=True, rename="camel"):
     items: list[ChatAnswer]
     next_cursor: str | None
     prev_cursor: str | None
-
-
-class AuthorAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """Who wrote a message: the member number in the chat, the public name, and whether it is the reader."""
-
-    ref: int
-    name: str
-    me: bool
-
-
-class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message; `author` is null and `model` set on an answer of the AI."""
-
-    id: UUID
-    chat_id: UUID
-    seq: int
-    type: MessageType
-    content: str
-    tokens: int
-    status: MessageStatus
-    parent_id: UUID | None
-    author: AuthorAnswer | None
-    model: str | None
-    created_at: datetime
-
-
-class MessageList(msgspec.Struct, frozen=True, rename="camel"):
-    """Messages, newest first; `nextBefore` is the `before` of the older ones, null when there are none."""
-
-    items: list[MessageAnswer]
-    next_before: UUID | None
 
 
 class ChatEndpoints:
@@ -134,17 +94,15 @@ class ChatEndpoints:
     async def get_chat(self, request: Request) -> Response:
         """`GET /api/chats/{id}`: one chat without its messages."""
         identity = await self._visitors.require(request)
-        return json_answer(_chat_of(await self._listing.get(identity, _chat_id_of(request))))
-
-    async def list_messages(self, request: Request) -> Response:
-        """`GET /api/chats/{id}/messages`: what was said, newest first."""
-        identity = await self._visitors.require(request)
-        query, chat_id = read_query(request, MessagesQuery), _chat_id_of(request)
-        page = await self._listing.messages(identity, chat_id, before=query.before, limit=query.limit)
-        return json_answer(MessageList([_message_of(chat_id, stored) for stored in page.items], page.before))
+        return json_answer(_chat_of(await self._listing.get(identity, chat_id_of(request))))
 
 
-def _chat_id_of(request: Request) -> UUID:
+def chat_id_of(request: Request) -> UUID:
+    """The chat that the path names.
+
+    Raises:
+        Refusal: not_found, it is no id.
+    """
     try:
         return UUID(request.path_params["id"])
     except ValueError as error:
@@ -152,17 +110,14 @@ def _chat_id_of(request: Request) -> UUID:
 
 
 def _chat_of(summary: ChatSummary) -> ChatAnswer:
-    channel = ChatChannel(summary.channel_id, summary.channel_name, summary.channel_title)
-    return ChatAnswer(channel=channel, **_same_fields(ChatAnswer, summary, besides={"channel"}))
-
-
-def _message_of(chat_id: UUID, stored: StoredMessage) -> MessageAnswer:
-    author = None
-    if stored.author is not None and stored.author_name is not None:
-        author = AuthorAnswer(stored.author, stored.author_name, stored.mine)
-    fields = _same_fields(MessageAnswer, stored, besides={"chat_id", "author"})
-    return MessageAnswer(chat_id=chat_id, author=author, **fields)
-
-
-def _same_fields(shape: type[msgspec.Struct], source: object, *, besides: set[str]) -> dict[str, Any]:
-    return {field: getattr(source, field) for field in shape.__struct_fields__ if field not in besides}
+    return ChatAnswer(
+        id=summary.id,
+        channel=ChatChannel(summary.channel_id, summary.channel_name, summary.channel_title),
+        title=summary.title,
+        state=summary.state,
+        credit_state=summary.credit_state,
+        tokens_used=summary.tokens_used,
+        token_cap=summary.token_cap,
+        created_at=summary.created_at,
+        last_message_at=summary.last_message_at,
+    )

@@ -5,14 +5,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.health import HealthEndpoints
+from server.api.messages import MessageEndpoints
 from server.api.pages import PageEndpoints
 from server.api.static_files import STATIC_PREFIX, StaticFolder
 
 
 def routes(
+    *,
     pages: PageEndpoints,
     channels: ChannelEndpoints,
     chats: ChatEndpoints,
+    messages: MessageEndpoints,
     health: HealthEndpoints,
     static: StaticFolder,
 ) -> list[BaseRoute]:
@@ -24,7 +27,7 @@ def routes(
         Route("/api/channels/{name}", channels.get_channel),
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
-        Route("/api/chats/{id}/messages", chats.list_messages),
+        Route("/api/chats/{id}/messages", messages.list_messages),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Mount(STATIC_PREFIX, static),

@@ -1,0 +1,89 @@
+"""The messages of a chat over REST: what was said, newest first."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.api.chats import chat_id_of
+from server.api.queries import json_answer, read_query
+from server.auth.visitors import Visitors
+from server.chats.listing import MESSAGES_MAX, ChatListing, StoredMessage
+from server.domain.chats import MessageStatus, MessageType
+
+MESSAGES_DEFAULT: Final = 50
+
+
+class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What `GET /api/chats/{id}/messages` takes; `before` is the id of a message of that chat."""
+
+    before: UUID | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_MAX)] = MESSAGES_DEFAULT
+
+
+class AuthorAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """Who wrote a message: the member number in the chat, the public name, and whether it is the reader."""
+
+    ref: int
+    name: str
+    me: bool
+
+
+class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A message; `author` is null and `model` set on an answer of the AI."""
+
+    id: UUID
+    chat_id: UUID
+    seq: int
+    type: MessageType
+    content: str
+    tokens: int
+    status: MessageStatus
+    parent_id: UUID | None
+    author: AuthorAnswer | None
+    model: str | None
+    created_at: datetime
+
+
+class MessageList(msgspec.Struct, frozen=True, rename="camel"):
+    """Messages, newest first; `nextBefore` is the `before` of the older ones, null when there are none."""
+
+    items: list[MessageAnswer]
+    next_before: UUID | None
+
+
+class MessageEndpoints:
+    """`/api/chats/{id}/messages`; it answers only the owner of the chat."""
+
+    def __init__(self, listing: ChatListing, visitors: Visitors) -> None:
+        self._listing = listing
+        self._visitors = visitors
+
+    async def list_messages(self, request: Request) -> Response:
+        """`GET /api/chats/{id}/messages`: what was said, newest first."""
+        identity = await self._visitors.require(request)
+        query, chat_id = read_query(request, MessagesQuery), chat_id_of(request)
+        page = await self._listing.messages(identity, chat_id, before=query.before, limit=query.limit)
+        return json_answer(MessageList([_message_of(chat_id, stored) for stored in page.items], page.before))
+
+
+def _message_of(chat_id: UUID, stored: StoredMessage) -> MessageAnswer:
+    author = None
+    if stored.author is not None and stored.author_name is not None:
+        author = AuthorAnswer(stored.author, stored.author_name, stored.mine)
+    return MessageAnswer(
+        id=stored.id,
+        chat_id=chat_id,
+        seq=stored.seq,
+        type=stored.type,
+        content=stored.content,
+        tokens=stored.tokens,
+        status=stored.status,
+        parent_id=stored.parent_id,
+        author=author,
+        model=stored.model,
+        created_at=stored.created_at,
+    )
