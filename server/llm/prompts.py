@@ -1,0 +1,104 @@
+"""What the model is sent: persona and knowledge, the history, the newest message, cut to the model's window.
+
+The meter of a chat has no part in this: history counts once, when it is written, however often it is sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from server.domain.errors import Code, Refusal
+from server.llm.model import PromptMessage
+from server.llm.tokens import count, longest_prefix_within
+
+HISTORY_STEPS = 4
+"""Of the room beside persona and knowledge, history is cut in steps of one part in so many: the beginning of the prompt
+then stays the same for several turns, and with it what the model has in its prefix cache."""
+
+JOIN_TOKENS = 2
+"""What joining persona and knowledge may add."""
+
+CONTEXTS_REMEMBERED = 256
+"""How many texts of channels are kept with their tokens."""
+
+_count_context = lru_cache(CONTEXTS_REMEMBERED)(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A message of the chat.
+
+    Attributes:
+        tokens: of the text, as stored with it.
+    """
+
+    role: Literal["user", "assistant"]
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much the model can take.
+
+    Attributes:
+        window_tokens: prompt and answer together.
+        output_tokens: kept free for the answer.
+    """
+
+    window_tokens: int
+    output_tokens: int
+
+    @property
+    def room_tokens(self) -> int:
+        """What is left for the prompt."""
+        return self.window_tokens - self.output_tokens
+
+
+def fit(persona: str, knowledge: str, history: Sequence[Spoken], newest: Spoken, window: Window) -> list[PromptMessage]:
+    """The prompt, the system message first. Where it is too long, the oldest history goes first, then the end of the
+    knowledge; persona and newest message stay whole.
+
+    Raises:
+        Refusal: TOO_LARGE, persona and newest message do not fit; of its details `tokens` is what they have, `window`
+            what the model leaves for them.
+    """
+    needed_tokens = _count_context(persona) + newest.tokens
+    if needed_tokens > window.room_tokens:
+        raise Refusal(
+            Code.TOO_LARGE,
+            f"This message is too long for the model: with what the model is told it has {needed_tokens} tokens, "
+            f"and {window.room_tokens} are possible.",
+            details={"tokens": needed_tokens, "window": window.room_tokens},
+        )
+    system = "\n\n".join(part for part in (persona, knowledge) if part)
+    history_room_tokens = window.room_tokens - _count_context(system)
+    if history_room_tokens < newest.tokens:
+        knowledge_tokens = max(0, window.room_tokens - needed_tokens - JOIN_TOKENS)
+        system = persona + _cut_knowledge(knowledge, knowledge_tokens, joined=bool(persona))
+        history = ()
+    messages = [PromptMessage("system", system)] if system else []
+    messages += [PromptMessage(past.role, past.text) for past in _recent(history, history_room_tokens, newest.tokens)]
+    return [*messages, PromptMessage(newest.role, newest.text)]
+
+
+def _cut_knowledge(knowledge: str, budget_tokens: int, *, joined: bool) -> str:
+    kept = knowledge[: longest_prefix_within(knowledge, budget_tokens)]
+    return f"\n\n{kept}" if kept and joined else kept
+
+
+def _recent(history: Sequence[Spoken], room_tokens: int, newest_tokens: int) -> Sequence[Spoken]:
+    """The end of the history that fits beside the newest message; it begins with a message of a fan."""
+    spoken = [past for past in history if past.text]
+    total_tokens = sum(past.tokens for past in spoken)
+    excess_tokens = total_tokens + newest_tokens - room_tokens
+    if excess_tokens <= 0:
+        return spoken
+    step_tokens = max(1, room_tokens // HISTORY_STEPS)
+    dropped_tokens = -(-excess_tokens // step_tokens) * step_tokens
+    if dropped_tokens >= total_tokens:
+        dropped_tokens = excess_tokens
+    while spoken and (dropped_tokens > 0 or spoken[0].role == "assistant"):
+        dropped_tokens -= spoken.pop(0).tokens
+    return spoken

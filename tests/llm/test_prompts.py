@@ -1,0 +1,91 @@
+"""The prompt is cut to the model's window."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.domain.errors import Code, Refusal
+from server.llm.model import PromptMessage
+from server.llm.prompts import Spoken, Window, fit
+from server.llm.tokens import count
+from tests.llm.texts import clean_texts
+
+PERSONA = "You are the keeper of a lighthouse."
+KNOWLEDGE = "The lamp has 24 panes. " * 20
+
+
+def past(*texts: str) -> list[Spoken]:
+    return [Spoken("assistant" if turn % 2 else "user", text, count(text)) for turn, text in enumerate(texts)]
+
+
+def asked(text: str) -> Spoken:
+    return Spoken("user", text, count(text))
+
+
+def tokens_of(messages: list[PromptMessage]) -> int:
+    return sum(count(message.content) for message in messages)
+
+
+def test_everything_is_sent_when_it_fits() -> None:
+    assert fit(PERSONA, KNOWLEDGE, past("Hello?", "Ahoy."), asked("Who?"), Window(4_000, 1_000)) == [
+        PromptMessage("system", f"{PERSONA}\n\n{KNOWLEDGE}"),
+        PromptMessage("user", "Hello?"),
+        PromptMessage("assistant", "Ahoy."),
+        PromptMessage("user", "Who?"),
+    ]
+
+
+def test_a_channel_without_texts_has_no_system_message() -> None:
+    assert fit("", "", [], asked("Who?"), Window(4_000, 1_000)) == [PromptMessage("user", "Who?")]
+
+
+def test_an_answer_without_text_is_not_sent() -> None:
+    messages = fit("", "", past("Hello?", "", "Again?"), asked("Who?"), Window(4_000, 1_000))
+    assert [message.content for message in messages] == ["Hello?", "Again?", "Who?"]
+
+
+def test_the_oldest_history_goes_first_and_what_is_left_begins_with_the_fan() -> None:
+    history = past(*(f"message number {turn} " * 5 for turn in range(40)))
+    messages = fit(PERSONA, KNOWLEDGE, history, asked("Who?"), Window(600, 100))
+    kept = [message.content for message in messages[1:-1]]
+    assert kept == [message.text for message in history[-len(kept) :]]
+    assert 0 < len(kept) < 40
+    assert messages[1].role == "user"
+    assert messages[0].content.endswith(KNOWLEDGE)
+
+
+def test_the_beginning_of_the_prompt_stays_for_several_turns() -> None:
+    texts = [f"message number {turn} " * 5 for turn in range(120)]
+    starts = [
+        fit(PERSONA, "", past(*texts[:turns]), asked("Who?"), Window(1_200, 100))[1].content
+        for turns in range(60, 120, 2)
+    ]
+    assert len(set(starts)) <= len(starts) // 3
+
+
+def test_the_knowledge_is_cut_when_no_history_is_left() -> None:
+    messages = fit(PERSONA, KNOWLEDGE, past("Hello?", "Ahoy."), asked("Who? " * 20), Window(200, 100))
+    assert [message.role for message in messages] == ["system", "user"]
+    assert messages[0].content.startswith(f"{PERSONA}\n\nThe lamp")
+    assert len(messages[0].content) < len(PERSONA) + len(KNOWLEDGE)
+
+
+def test_what_cannot_be_cut_is_refused_with_the_numbers() -> None:
+    with pytest.raises(Refusal) as refused:
+        fit(PERSONA, KNOWLEDGE, [], asked("Who? " * 100), Window(250, 100))
+    assert refused.value.code is Code.TOO_LARGE
+    assert refused.value.details == {"tokens": count(PERSONA) + count("Who? " * 100), "window": 150}
+    assert not refused.value.temporary
+
+
+@given(clean_texts, clean_texts, st.lists(clean_texts, max_size=12), clean_texts, st.integers(0, 900))
+def test_a_prompt_never_passes_the_room(
+    persona: str, knowledge: str, history: list[str], newest: str, room: int
+) -> None:
+    try:
+        messages = fit(persona, knowledge, past(*history), asked(newest), Window(room + 50, 50))
+    except Refusal:
+        assert count(persona) + count(newest) > room
+        return
+    assert tokens_of(messages) <= room
+    assert messages[-1] == PromptMessage("user", newest)
