@@ -9,7 +9,7 @@ const codePoints = text => [...text].length;
 
 /**
  * Follows one channel, and one chat on it once there is one. `view` is told what happens:
- * `phaseChanged`, `channelChanged(event)`, `creditChanged(event)`, `opened(event, isFresh)`, `happened(event)` for what
+ * `ready`, `phaseChanged(socket)`, `channelChanged(event)`, `creditChanged(event)`, `opened(event, isFresh)`, `happened(event)` for what
  * is in sequence, `usageChanged(usage)`, `accepted(messageId, isFirst)`, `refused(error, message)`, `gone`.
  * `isFresh` says that the text starts anew from `event.msgs`.
  */
@@ -92,6 +92,7 @@ export class ChatSession {
   }
 
   ready() {
+    this.#view.ready();
     this.#watch();
     if (this.chat) this.#subscribe();
     else this.#advance();

@@ -89,7 +89,7 @@ export class ChatView {
   /** Send `text`, opening a chat if there is none. False when that is not possible now. */
   ask(text) {
     const message = text.toWellFormed().replaceAll('\0', '').trim();
-    if (!this.#canSend(message)) return false;
+    if (!message || !this.#canSend(this.#notice(message))) return false;
     this.#refusal = null;
     this.#facts.hasNewCredits = false;
     this.#propose(message);
@@ -310,10 +310,8 @@ export class ChatView {
     }, strings.notice);
   }
 
-  #canSend(text) {
-    const notice = this.#notice(text);
-    return text.trim() !== '' && !this.isBusy && this.#session.socket.phase !== 'refused'
-      && !notice?.isBlocking && !notice?.isEnd;
+  #canSend(notice) {
+    return !this.isBusy && this.#session.socket.phase !== 'refused' && !notice?.isBlocking && !notice?.isEnd;
   }
 
   #render() {
@@ -325,7 +323,7 @@ export class ChatView {
     if (notice?.isTicking) this.#tick = setTimeout(() => this.#render(), TICK_MS);
     composer.element.hidden = notice?.isEnd === true;
     const label = chat ? strings.send : strings.startChat;
-    composer.show({label, canSend: this.#canSend(composer.text), canStop: this.isBusy});
+    composer.show({label, canSend: this.#canSend(notice), canStop: this.isBusy});
     setText(state, strings.state[socket.phase === 'ready' ? this.#facts.status : socket.phase] ?? '');
     demo.hidden = !this.#facts.model?.demo;
     meter.show(this.#usage, ['charged', 'spent'].includes(chat?.credit));

@@ -53,17 +53,18 @@ button{
   padding:1em clamp(1em,3cqi,1.75em);
 }
 article{max-inline-size:68ch;margin-block-end:1.25em;overflow-wrap:anywhere}
-:is(.mine,.theirs){margin-inline-start:auto;inline-size:fit-content;min-inline-size:12ch;max-inline-size:min(48ch,88%);background:var(--paper);border-inline-start:3px solid var(--ink);padding:.6em .9em}
+:is(.mine,.theirs){margin-inline-start:auto;inline-size:fit-content;min-inline-size:12ch;max-inline-size:min(48ch,88%);background:var(--paper);border-inline-start:3px solid var(--ink);padding:.6em .9em;position:relative;display:grid;grid-template-columns:1fr auto;gap:0 1em}
 .theirs{border-inline-start-color:var(--edge)}
+:is(.mine,.theirs)>.foot{grid-area:1/2;margin-block:-.8em}
+:is(.mine,.theirs)>.body{grid-column:1/-1}
 .pending .body{color:var(--ink-2)}
 .answer:last-child{min-block-size:var(--room);margin-block-end:0}
-.mine:last-child{margin-block-end:var(--room)}
+.mine:last-child::after{content:"";position:absolute;inset-block-start:100%;inline-size:1px;block-size:var(--room)}
 .who{display:block;font-size:.8125em;font-weight:600;color:var(--ink-2);margin-block-end:.2em}
 .plain{white-space:pre-wrap}
 .thinking .body::before{content:attr(data-thinking);color:var(--ink-2)}
 .foot{display:flex;flex-wrap:wrap;align-items:center;justify-content:flex-end;gap:0 .75em;font-size:.8125em;color:var(--ink-2)}
 .answer .foot{justify-content:flex-start}
-.mine .foot,.theirs .foot{margin-block:.1em -.5em;min-block-size:1.5em}
 .live .foot,.pending .foot{visibility:hidden}
 .note{flex-basis:100%;margin:.4em 0 0}
 article:not(:last-child) .link{display:none}
@@ -115,7 +116,7 @@ article:not(:last-child) .link{display:none}
 .jump{display:flex;justify-content:flex-end;padding-inline:1em;border-block-start:1px solid var(--hair);background:var(--surface)}
 .jump button{border:0;padding:0 .25em;font-size:.875em;text-decoration:underline;text-underline-offset:.2em}
 .notice{
-  display:flex;flex-wrap:wrap;align-items:center;gap:.25em .9em;padding:.55em 1em;font-size:.875em;
+  display:flex;flex-wrap:wrap;align-items:center;gap:.25em .9em;padding:.55em 1.14em;font-size:.875em;
   border-block-start:1px solid var(--hair);font-variant-numeric:tabular-nums;
 }
 .notice p{margin:0;flex:1 1 22ch}

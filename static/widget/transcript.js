@@ -199,8 +199,10 @@ export class Transcript {
   #makeRoom() {
     const question = this.#pending?.element ?? [...this.#log.querySelectorAll('article.mine')].at(-1);
     if (!this.#hasRoom || !question) return;
-    const style = getComputedStyle(this.#log);
-    const room = this.#log.clientHeight - question.offsetHeight - parseFloat(style.paddingBlockStart);
+    const {paddingBlockStart, paddingBlockEnd} = getComputedStyle(this.#log);
+    const {marginBlockEnd} = getComputedStyle(question);
+    const taken = [paddingBlockStart, paddingBlockEnd, marginBlockEnd].reduce((sum, length) => sum + parseFloat(length), 0);
+    const room = this.#log.clientHeight - question.offsetHeight - taken;
     this.#log.style.setProperty('--room', `${Math.max(0, room)}px`);
   }
 
