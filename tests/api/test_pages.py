@@ -1,6 +1,7 @@
 """Pages, and the visitor's session that opening one begins."""
 
 from datetime import timedelta
+from html.parser import HTMLParser
 
 import httpx2
 import pytest
@@ -131,3 +132,34 @@ async def test_a_program_that_wants_json_gets_a_problem_for_a_page(client: httpx
     answer = await client.get("/c/absent", headers={"accept": "application/json"})
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "not_found"
+
+
+class Loads(HTMLParser):
+    """What a page loads from this server, and what its own policy would block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: set[str] = set()
+        self.blocked: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.blocked.append(tag)
+        self.blocked += [name for name in given if name == "style" or name.startswith("on")]
+        address = given.get("src") or (given.get("href") if tag == "link" else None)
+        if address is not None:
+            self.addresses.add(address)
+
+
+@pytest.mark.parametrize("path", ["/", "/c/night-kitchen", "/c/deep-sea-lab", "/absent"])
+async def test_what_a_page_loads_is_there_and_allowed(client: httpx2.AsyncClient, rows: Rows, path: str) -> None:
+    await rows.channel("night-kitchen")
+    await rows.active_channel("deep-sea-lab")
+    loads = Loads()
+    loads.feed((await client.get(path, headers={"accept": "text/html"})).text)
+    assert loads.blocked == []
+    assert loads.addresses
+    for address in loads.addresses:
+        assert address.startswith("/static/")
+        assert (await client.get(address)).status_code == 200, address
