@@ -257,7 +257,10 @@ export class ChatSession {
         return true;
       case 'done': return this.#finish(event);
       case 'limit': chat.state = 'full'; return true;
-      case 'closed': chat.state = 'closed'; return true;
+      case 'closed':
+        chat.state = 'closed';
+        if (event.why === 'refunded') chat.credit = 'refunded';
+        return true;
       default: return true;
     }
   }

@@ -322,8 +322,11 @@ export class ChatView {
     this.frame.show(notice);
     if (notice?.isTicking) this.#tick = setTimeout(() => this.#render(), TICK_MS);
     composer.element.hidden = notice?.isEnd === true;
-    const label = chat ? strings.send : strings.startChat;
-    composer.show({label, canSend: this.#canSend(notice), canStop: this.isBusy});
+    const isStart = !chat || chat.credit === 'none';
+    const canSend = this.#canSend(notice);
+    const canStop = this.isBusy && socket.phase !== 'refused';
+    composer.show({label: isStart ? strings.startChat : strings.send, canSend, canStop});
+    this.frame.log.classList.toggle('paused', !canSend);
     setText(state, strings.state[socket.phase === 'ready' ? this.#facts.status : socket.phase] ?? '');
     demo.hidden = !this.#facts.model?.demo;
     meter.show(this.#usage, ['charged', 'spent'].includes(chat?.credit));

@@ -44,7 +44,7 @@ function ofEnd({chat, usage, closedWhy, channel}, say) {
 function ofRefusal({refusal, channel, now}, say) {
   if (!refusal) return null;
   const {code, details = {}, until = 0, hadCredits} = refusal;
-  if (code === 'no_credit') return hadCredits || channel.balance > 0 ? alert(say.lostRace) : null;
+  if (code === 'no_credit') return hadCredits ? {...alert(say.lostRace), isBlocking: channel.balance === 0} : null;
   if (code === 'too_long_for_remaining') return {...alert(say.tooLong(details.tokens, details.left)), isBlocking: true};
   if (code === 'too_large') return {...alert(say.tooLarge), isBlocking: true};
   if (code === 'rate_limited' || code === 'quota_exceeded') {

@@ -26,7 +26,7 @@ export class ScrollFollower {
 
   /** Call after the text grew. */
   keep() {
-    if (this.isFollowing) this.#toEnd();
+    if (this.isFollowing && this.#log.querySelector('article')) this.#toEnd();
   }
 
   /** Go to the end and stay there. */

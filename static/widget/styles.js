@@ -67,7 +67,7 @@ article{max-inline-size:68ch;margin-block-end:1.25em;overflow-wrap:anywhere}
 .answer .foot{justify-content:flex-start}
 .live .foot,.pending .foot{visibility:hidden}
 .note{flex-basis:100%;margin:.4em 0 0}
-article:not(:last-child) .link{display:none}
+article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 .copy,.link{border:0;padding:0 .25em;font-weight:400;text-decoration:underline;text-underline-offset:.2em;color:inherit}
 .link{color:var(--ink);font-weight:600}
 .no-clipboard [data-copy]{display:none}
