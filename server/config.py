@@ -1,6 +1,7 @@
 """The configuration of one server process, read once from the environment; wrong values are all told at once."""
 
 import ipaddress
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,8 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
 SCRIPTED_NAME = "scripted"
+LEAST_LEASE_SECONDS = 0.1
+MOST_LEASE_SECONDS = 600.0
 LEAST_WINDOW_TOKENS = 1_000
 MOST_WINDOW_TOKENS = 10_000_000
 
@@ -75,6 +78,21 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseConfig:
+    """By what a node's death is told.
+
+    Attributes:
+        lease_seconds: how long a node counts as alive after its last renewal.
+        renewal_seconds: how often it renews; a third of the lease leaves room for one that fails.
+        reaper_seconds: how often the answers of dead nodes are looked for.
+    """
+
+    lease_seconds: float = 6.0
+    renewal_seconds: float = 2.0
+    reaper_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a gateway process is told.
 
@@ -86,6 +104,7 @@ class Config:
         secret: keys digests of addresses; the same on all processes.
         model: which model answers.
         setting_texts: settings that the environment sets, by key; all of them can be parsed.
+        lease: by what other processes tell that this one is dead.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
         drain_seconds: what running answers get when the process is told to end.
     """
@@ -97,6 +116,7 @@ class Config:
     secret: str = field(repr=False)
     model: ModelConfig
     setting_texts: Mapping[str, str]
+    lease: LeaseConfig
     trusted_proxies: Sequence[str]
     drain_seconds: float
 
@@ -122,6 +142,7 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
         secret=reader.secret("TALLYLIGHT_SECRET"),
         model=_read_model(reader, environment),
         setting_texts=_read_settings(reader, environment),
+        lease=_read_lease(reader),
         trusted_proxies=reader.networks("TALLYLIGHT_TRUSTED_PROXIES"),
         drain_seconds=drain_seconds,
     )
@@ -215,6 +236,19 @@ class _Reader:
                 self.problems.append(f"{name} holds {text!r}, which is neither an address nor a network.")
         return tuple(texts)
 
+    def seconds(self, name: str, default: float) -> float:
+        text = self.text(name)
+        try:
+            value = float(text or default)
+        except ValueError:
+            value = math.nan
+        if not LEAST_LEASE_SECONDS <= value <= MOST_LEASE_SECONDS:
+            self.problems.append(
+                f"{name} is {text!r}; it is a number of seconds from {LEAST_LEASE_SECONDS} to {MOST_LEASE_SECONDS:g}."
+            )
+            return default
+        return value
+
     def whole_number(self, name: str, default: int, least: int, most: int) -> int:
         text = self.text(name)
         if not text:
@@ -261,6 +295,18 @@ def _read_model(reader: _Reader, environment: Mapping[str, str]) -> ModelConfig:
         answer_tokens=capacity.answer_tokens,
         first_token_timeout_seconds=capacity.first_token_timeout_seconds,
     )
+
+
+def _read_lease(reader: _Reader) -> LeaseConfig:
+    default = LeaseConfig()
+    lease = LeaseConfig(
+        lease_seconds=reader.seconds("TALLYLIGHT_LEASE_SECONDS", default.lease_seconds),
+        renewal_seconds=reader.seconds("TALLYLIGHT_LEASE_RENEWAL_SECONDS", default.renewal_seconds),
+        reaper_seconds=reader.seconds("TALLYLIGHT_REAPER_SECONDS", default.reaper_seconds),
+    )
+    if lease.renewal_seconds * 2 > lease.lease_seconds:
+        reader.problems.append("TALLYLIGHT_LEASE_RENEWAL_SECONDS is at most half of TALLYLIGHT_LEASE_SECONDS.")
+    return lease
 
 
 def _read_settings(reader: _Reader, environment: Mapping[str, str]) -> Mapping[str, str]:

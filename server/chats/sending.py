@@ -6,9 +6,9 @@ answer, whatever has happened to the chat since.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 import structlog
@@ -29,7 +29,8 @@ from server.domain.identity import Identity
 from server.domain.texts import title_of
 from server.ledger.credits import Credits
 from server.llm.answers import Answer, AnswerRequest, Answers, Piece
-from server.llm.prompts import PromptMessage, fit
+from server.llm.model import PromptMessage
+from server.llm.prompts import Spoken, Window, fit
 from server.llm.tokens import count_off_loop
 from server.storage.ids import new_id
 from server.storage.outages import outages_refused
@@ -37,6 +38,10 @@ from server.storage.settings import LiveSettings
 
 COMMIT_PATIENCE_SECONDS: Final = 5.0
 """After this the sender is told `unavailable`; the message goes on being committed until its outcome is known."""
+_ROLES: Final[Mapping[MessageType, Literal["user", "assistant"]]] = {
+    MessageType.USER: "user",
+    MessageType.AI: "assistant",
+}
 TRIES_MAX: Final = 2
 """How often a message is tried when the chat turns out to be another node's."""
 
@@ -111,6 +116,7 @@ class Sending:
         credits: Credits,
         knowledge: Knowledge,
         answers: Answers,
+        answer_tokens_max: int,
         settings: LiveSettings,
         balance_changed: BalanceChanged,
     ) -> None:
@@ -120,6 +126,7 @@ class Sending:
         self._credits = credits
         self._knowledge = knowledge
         self._answers = answers
+        self._answer_tokens_max = answer_tokens_max
         self._settings = settings
         self._balance_changed = balance_changed
 
@@ -207,9 +214,9 @@ class Sending:
         parent = _parent_of(chat, message)
         tokens = await count_off_loop(message.text)
         meter = chat.meter.admit_prompt(tokens)
-        limit_tokens = min(self._settings.current.chat_answer_tokens, self._answers.answer_tokens_max)
+        limit_tokens = min(self._settings.current.chat_answer_tokens, self._answer_tokens_max)
         budget = meter.answer_budget(limit_tokens)
-        messages = await self._prompt(chat, message.text, parent, budget.tokens)
+        messages = await self._prompt(chat, message.text, tokens, parent, budget.tokens)
         is_first = chat.credit_state is CreditState.NONE
         if is_first and not await self._credits.reserve(chat.facts.channel_id, chat.facts.id):
             raise no_credit()
@@ -219,7 +226,7 @@ class Sending:
         return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), is_reserved=is_first)
 
     async def _prompt(
-        self, chat: LiveChat, text: str, parent: LiveMessage | None, output_tokens: int
+        self, chat: LiveChat, text: str, tokens: int, parent: LiveMessage | None, output_tokens: int
     ) -> Sequence[PromptMessage]:
         context = await self._knowledge.read(chat.facts.context_id)
         history = chat.transcript.messages
@@ -227,12 +234,11 @@ class Sending:
             with outages_refused():
                 history = await load_messages(self._deps.postgres, chat.facts.id)
         return fit(
-            persona=context.persona,
-            knowledge=context.knowledge,
-            history=[PromptMessage.of(one.type, one.text) for one in _branch(history, parent) if one.text],
-            text=text,
-            window_tokens=self._answers.window_tokens,
-            output_tokens=output_tokens,
+            context.persona,
+            context.knowledge,
+            [Spoken(_ROLES[one.type], one.text, one.tokens) for one in _branch(history, parent) if one.text],
+            Spoken("user", text, tokens),
+            Window(self._answers.model.window_tokens, output_tokens),
         )
 
     def _start(
@@ -255,7 +261,7 @@ class Sending:
             parent_id=parent.id if parent else None,
             message_id=new_id(),
             answer_id=new_id(),
-            model=self._answers.model_name,
+            model=self._answers.model.name,
             visitor=visitor,
         )
 

@@ -113,8 +113,8 @@ async def write_admitted(
     starts = [one.start for one in admitted]
     status = await connection.execute(
         """
-        UPDATE chat SET state = 'ANSWERING', tokens_used = tokens_used + turn.prompt_tokens, last_message_at = $6,
-               owner_node = $7, title = coalesce(title, turn.title),
+        UPDATE chat SET state = 'ANSWERING', tokens_used = chat.tokens_used + turn.prompt_tokens, last_message_at = $6,
+               owner_node = $7, title = coalesce(chat.title, turn.title),
                address_digest = coalesce(chat.address_digest, turn.address_digest),
                quota_day = coalesce(chat.quota_day, CASE WHEN turn.address_digest IS NOT NULL THEN $8::date END)
           FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[])

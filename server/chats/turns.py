@@ -179,7 +179,8 @@ class Turn:
             piece = await anext(self._answer, None)
         end = self._answer.end
         assert end is not None
-        self._why = EndReason(end.why)
+        if end.why != "closed":
+            self._why = EndReason(end.why)
         if end.error is not None:
             log.warning("provider_failed", chat=str(self._chat.facts.id), error=repr(end.error))
 

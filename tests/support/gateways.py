@@ -22,7 +22,7 @@ from server.gateway import Gateway
 from tests.support.socket_client import SocketClient
 
 READY_SECONDS: Final = 20.0
-SECRET: Final = "a secret of the tests, the same for all"  # noqa: S105 - guards nothing
+SECRET: Final = "a secret of the tests, the same for all"
 SHORT_LEASE: Final = LeaseConfig(lease_seconds=1.0, renewal_seconds=0.3, reaper_seconds=0.3)
 
 SCRIPTED: Final = ModelConfig(

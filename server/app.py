@@ -1,0 +1,203 @@
+"""The composition root: one gateway process from its configuration. Nobody imports it but the command line and tests.
+
+Everything is started and ended by the application's lifespan, in this order: Postgres, settings, Redis, the model, the
+node with its background tasks, the pages and the websocket.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import Mount, WebSocketRoute
+
+from server.api.application import application
+from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
+from server.auth.addresses import AddressDigests, ClientAddresses
+from server.auth.cookies import SessionCookie
+from server.auth.origins import Origins
+from server.auth.sessions import SessionLimits, Sessions
+from server.channels.catalog import ChannelSort
+from server.chats.nodes import LeaseTimes
+from server.config import Config, LeaseConfig, ModelConfig, ModelKind
+from server.domain.channels import ChannelStatus
+from server.domain.settings import Settings
+from server.gateway import Gateway, GatewayParts
+from server.llm.answers import AnswerLimits, Answers
+from server.llm.model import Model, PromptMessage
+from server.llm.openai_model import OpenAIModel, OpenAIOptions
+from server.llm.prompts import Spoken, Window, fit
+from server.llm.scripted_model import ScriptedModel
+from server.llm.watch import WARMING_TOKENS, ModelWatch, WarmingPrompts
+from server.storage.postgres import Postgres
+from server.storage.redis import Redis
+from server.storage.settings import LiveSettings
+from server.ws.commands import CommandDeps, Commands
+from server.ws.endpoint import Endpoint, EndpointDeps
+
+log = structlog.get_logger(__name__)
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+LOCAL_SAMPLING: Final = {"temperature": 0.3, "repeat_penalty": 1.15, "cache_prompt": True}
+"""Without these the small model repeats itself, and reads the whole prompt for every message."""
+WARMED_CHANNELS_MAX: Final = 4
+"""Channels whose prompts a small model reads after the start; each takes it some ten seconds."""
+
+
+class _App:
+    """Builds and ends what one process needs; the application serves nothing before it is built."""
+
+    def __init__(self, config: Config, *, is_sole: bool) -> None:
+        self._config = config
+        self._is_sole = is_sole
+        self._origins = Origins(config.public_urls)
+        self._secret = config.secret.encode()
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Start everything, serve, end everything."""
+        config = self._config
+        async with AsyncExitStack() as stack:
+            postgres = await Postgres.open(config.database_url)
+            stack.push_async_callback(postgres.close)
+            redis = Redis.open(config.redis_url)
+            stack.push_async_callback(redis.close)
+            settings = LiveSettings(postgres, Settings().with_texts(config.setting_texts))
+            await settings.load()
+            model = _make_model(config.model)
+            stack.push_async_callback(model.aclose)
+            answers = Answers(model, AnswerLimits(first_token_seconds=config.model.first_token_timeout_seconds))
+            parts = GatewayParts(
+                postgres=postgres,
+                redis=redis,
+                settings=settings,
+                answers=answers,
+                answer_tokens_max=config.model.answer_tokens,
+                times=_lease_times(config.lease),
+                is_sole=self._is_sole,
+            )
+            gateway = await stack.enter_async_context(Gateway.running(parts))
+            watch = ModelWatch(model, self._warming_prompts(gateway, model) if _is_local(config.model) else None)
+            gateway.start(watch.run)
+            app.state.gateway = gateway
+            app.router.routes[:] = [Mount("/", app=self._site(gateway, parts, watch))]
+            yield
+
+    def _site(self, gateway: Gateway, parts: GatewayParts, watch: ModelWatch) -> Starlette:
+        """The pages, the REST side and the websocket."""
+        sessions = Sessions(parts.postgres, SessionLimits())
+        commands = Commands(
+            CommandDeps(
+                node_id=gateway.node.id,
+                sessions=sessions,
+                catalog=gateway.catalog,
+                opening=gateway.opening,
+                sending=gateway.sending,
+                closing=gateway.closing,
+                watching=gateway.watching,
+                settings=parts.settings,
+                sockets=gateway.sockets,
+            )
+        )
+        endpoint = Endpoint(
+            EndpointDeps(
+                carry_out=commands.carry_out,
+                sockets=gateway.sockets,
+                settings=parts.settings,
+                origins=self._origins,
+                cookie=SessionCookie(self._origins, sessions.limits.absolute_seconds),
+                addresses=ClientAddresses(self._config.trusted_proxies),
+                digests=AddressDigests(self._secret),
+                is_draining=lambda: gateway.is_draining,
+            )
+        )
+        deps = ApiDeps(
+            postgres=parts.postgres,
+            sessions=sessions,
+            origins=self._origins,
+            readiness=lambda: _readiness(gateway, parts, watch),
+            model_status=lambda: self._model_status(watch),
+            cursor_secret=self._secret,
+            templates_path=ROOT / "templates",
+            static_path=ROOT / "static",
+        )
+        return application(deps, more_routes=[WebSocketRoute("/ws", endpoint)])
+
+    def _model_status(self, watch: ModelWatch) -> ModelStatus:
+        is_demo = self._config.model.kind is not ModelKind.OPENAI
+        return ModelStatus(self._config.model.name, ModelState(watch.reach.value), is_demo)
+
+    @staticmethod
+    def _warming_prompts(gateway: Gateway, model: Model) -> WarmingPrompts:
+        async def prompts() -> Sequence[Sequence[PromptMessage]]:
+            page = await gateway.catalog.page(
+                status=ChannelStatus.ACTIVE, sort=ChannelSort.TITLE, limit=WARMED_CHANNELS_MAX
+            )
+            contexts = [await gateway.knowledge.freeze(channel.id) for channel in page.items]
+            return [
+                fit(
+                    context.persona,
+                    context.knowledge,
+                    (),
+                    Spoken("user", "Hello", WARMING_TOKENS),
+                    Window(model.window_tokens, WARMING_TOKENS),
+                )
+                for context in contexts
+            ]
+
+        return prompts
+
+
+def create_app(config: Config, *, is_sole: bool = False) -> Starlette:
+    """One gateway process.
+
+    Args:
+        config: where everything is.
+        is_sole: whether no other process can serve these chats (`tallylight run`): what a killed one left behind is
+            finished at once instead of after its lease.
+    """
+    return Starlette(lifespan=_App(config, is_sole=is_sole).lifespan)
+
+
+def _lease_times(lease: LeaseConfig) -> LeaseTimes:
+    return LeaseTimes(lease.lease_seconds, lease.renewal_seconds, lease.reaper_seconds)
+
+
+def _is_local(model: ModelConfig) -> bool:
+    return model.kind is ModelKind.LOCAL
+
+
+def _make_model(config: ModelConfig) -> Model:
+    if config.base_url is None:
+        return ScriptedModel(window_tokens=config.window_tokens)
+    return OpenAIModel(
+        OpenAIOptions(
+            model=config.name,
+            base_url=config.base_url,
+            api_key=config.api_key,
+            window_tokens=config.window_tokens,
+            max_tokens_field="max_tokens" if _is_local(config) else "max_completion_tokens",
+            extra_body=LOCAL_SAMPLING if _is_local(config) else {},
+        )
+    )
+
+
+async def _readiness(gateway: Gateway, parts: GatewayParts, watch: ModelWatch) -> Sequence[ReadyPart]:
+    """Postgres and Redis answer, and the model was reached once; its later trouble is told and does not count."""
+    return [
+        ReadyPart("gateway", not gateway.is_draining, note="draining" if gateway.is_draining else None),
+        await _part("postgres", parts.postgres.ping),
+        await _part("redis", parts.redis.ping),
+        ReadyPart("model", watch.was_reached, note=watch.reach.value),
+    ]
+
+
+async def _part(name: str, ping: Callable[[], Awaitable[None]]) -> ReadyPart:
+    try:
+        await ping()
+    except Exception as error:
+        log.warning("part_not_ready", part=name, error=repr(error))
+        return ReadyPart(name, ready=False, note="does not answer")
+    return ReadyPart(name, ready=True)

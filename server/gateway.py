@@ -1,0 +1,192 @@
+"""The chat side of one gateway process, built and running: what the websocket works with, and how it ends.
+
+Drain (`docs/protocol.md`, *Promises*): new sockets are sent away, clients are told, idle sockets are closed spread over
+time, running answers get the budget, what is left is saved as interrupted.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NoReturn, Self
+from uuid import UUID
+
+import structlog
+
+from server.channels.catalog import Catalog
+from server.channels.knowledge import Knowledge
+from server.chats.checkpoints import Checkpoints
+from server.chats.closing import Closing
+from server.chats.commits import GroupCommit
+from server.chats.live_chats import LiveChats
+from server.chats.nodes import LeaseTimes, Node
+from server.chats.opening import Opening
+from server.chats.sending import Sending
+from server.chats.settling import Settling
+from server.chats.takeover import Takeover
+from server.chats.turns import Turn, TurnDeps
+from server.chats.watching import Watching
+from server.domain.meter import CONTEXT_MAX_TOKENS
+from server.ledger.credits import Credits
+from server.ledger.reconcile import reconcile
+from server.llm.answers import Answers
+from server.llm.tokens import count_off_loop
+from server.storage.postgres import Postgres
+from server.storage.redis import Redis
+from server.storage.settings import LiveSettings
+from server.ws.close_codes import CloseCode
+from server.ws.encoding import encode_event
+from server.ws.sockets import Sockets
+
+SAVE_SHARE: Final = 0.3
+"""The part of the drain's budget that is kept for saving what did not end by itself."""
+DRAIN_LOOK_SECONDS: Final = 0.05
+IDLE_CLOSED_AT_ONCE: Final = 50
+RESTART_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class _Stopped(Exception):
+    """Ends the group of tasks, whatever still runs in it: it was drained before, or a reaper ends it."""
+
+
+def _stop() -> NoReturn:
+    raise _Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayParts:
+    """What a gateway is built on.
+
+    Attributes:
+        answer_tokens_max: what the model can give in one answer; the setting may be lower.
+        is_sole: whether no other node can be alive.
+    """
+
+    postgres: Postgres
+    redis: Redis
+    settings: LiveSettings
+    answers: Answers
+    answer_tokens_max: int
+    times: LeaseTimes
+    is_sole: bool
+
+
+class Gateway:
+    """The rooms of floors 2 and 3, wired.
+
+    Attributes:
+        is_draining: whether the process is on its way out.
+    """
+
+    def __init__(self, parts: GatewayParts, tasks: asyncio.TaskGroup) -> None:
+        self.is_draining = False
+        self._parts = parts
+        self._tasks = tasks
+        postgres = parts.postgres
+        self.catalog = Catalog(postgres)
+        self.knowledge = Knowledge(postgres, count_off_loop, CONTEXT_MAX_TOKENS)
+        self.credits = Credits(postgres, parts.redis)
+        self.live_chats = LiveChats(postgres, encode_event)
+        self.watching = Watching(postgres)
+        self.sockets = Sockets()
+        self.node = Node(postgres, parts.times, self.live_chats.owned, self._drop_lost)
+        self.checkpoints = Checkpoints(parts.redis)
+        self.commits = GroupCommit(postgres, self.node.id)
+        settling = Settling(postgres, self.credits, self.watching.balance_changed)
+        self.takeover = Takeover(postgres, self.node, self.live_chats, self.checkpoints, settling)
+        self.opening = Opening(
+            postgres=postgres,
+            live_chats=self.live_chats,
+            catalog=self.catalog,
+            knowledge=self.knowledge,
+            settings=parts.settings,
+            node_id=self.node.id,
+        )
+        self.sending = Sending(
+            deps=TurnDeps(postgres, self.commits, settling, self.checkpoints, self.live_chats, self.node),
+            tasks=tasks,
+            takeover=self.takeover,
+            credits=self.credits,
+            knowledge=self.knowledge,
+            answers=parts.answers,
+            answer_tokens_max=parts.answer_tokens_max,
+            settings=parts.settings,
+            balance_changed=self.watching.balance_changed,
+        )
+        self.closing = Closing(postgres, self.takeover)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls, parts: GatewayParts) -> AsyncIterator[Self]:
+        """Join the other nodes, run the background tasks, and leave at the end."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                gateway = cls(parts, tasks)
+                await gateway.node.join(is_sole=parts.is_sole)
+                for run in gateway._background():
+                    gateway.start(run)
+                yield gateway
+                _stop()
+        except* _Stopped:
+            log.debug("gateway_stopped")
+
+    def _background(self) -> list[Callable[[], Awaitable[None]]]:
+        return [
+            self.node.run,
+            self.commits.run,
+            self.checkpoints.run,
+            self.live_chats.run,
+            self.takeover.run,
+            self.watching.run,
+            self._parts.settings.follow,
+            partial(reconcile, self.credits),
+        ]
+
+    def start(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run another background task until the gateway stops."""
+        self._tasks.create_task(_run_again(run))
+
+    async def drain(self, budget_seconds: float) -> None:
+        """End what runs, within the budget; repeated calls do nothing more."""
+        if self.is_draining:
+            return
+        self.is_draining = True
+        log.info("draining", sockets=len(self.sockets), answers=len(self._running()))
+        self.sockets.announce_drain(round(budget_seconds * 1000))
+        deadline_seconds = asyncio.get_running_loop().time() + budget_seconds * (1 - SAVE_SHARE)
+        await self._close_idle_until(deadline_seconds)
+        await self.checkpoints.write_all()
+        for turn in self._running():
+            turn.interrupt()
+        async with asyncio.timeout(budget_seconds * SAVE_SHARE):
+            for chat in self.live_chats:
+                await chat.ended.wait()
+        self.sockets.close_all(CloseCode.DRAINING)
+        await self.node.leave()
+
+    async def _close_idle_until(self, deadline_seconds: float) -> None:
+        """Close sockets without a running answer a few at a time, so that not all clients come back at once."""
+        loop = asyncio.get_running_loop()
+        while self._running() and loop.time() < deadline_seconds:
+            self.sockets.close_idle(IDLE_CLOSED_AT_ONCE)
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
+
+    def _running(self) -> list[Turn]:
+        return [chat.runner for chat in self.live_chats if isinstance(chat.runner, Turn)]
+
+    async def _drop_lost(self, chat_ids: list[UUID]) -> None:
+        for chat_id in chat_ids:
+            await self.live_chats.reload(chat_id)
+
+
+async def _run_again(run: Callable[[], Awaitable[None]]) -> None:
+    """Run a background task for ever: an error of ours in one of them must not end the others."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("background_task_failed", task=getattr(run, "__qualname__", repr(run)))
+        await asyncio.sleep(RESTART_SECONDS)

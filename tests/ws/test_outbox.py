@@ -1,0 +1,182 @@
+"""The outbox: whatever the reader's pace, what arrives is in order and complete, or a snapshot says the same."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.chats.event_log import EventLog
+from server.domain.chats import EndReason
+from server.domain.events import AnswerDone, AnswerStarted, Delta, EncodedEvent, NearLimit, SequencedEvent, Usage
+from server.storage.ids import new_id
+from server.ws.encoding import encode_event
+from server.ws.outbox import FRAME_BYTES_MAX, LAGGING_BYTES, OVERFLOW_BYTES, Outbox
+from server.ws.protocol import CreditFigures, MessageView, Opened, SnapFrame, UsageFigures, encode
+from tests.support.socket_client import ChatView, Frame
+
+
+@dataclass(eq=False)
+class Chat:
+    """A chat that one socket follows: the truth that the socket's view is compared with."""
+
+    outbox: Outbox
+    k: int = 1
+    viewer_ref: int = 1
+    log: EventLog = field(default_factory=lambda: EventLog(encode_event))
+    texts: dict[str, str] = field(default_factory=dict)
+    running: str = ""
+
+    def publish(self, event: SequencedEvent, chunks: int = 1) -> EncodedEvent:
+        encoded = self.log.append(event, 0.0, chunks)
+        self.outbox.put_event(self, encoded)
+        return encoded
+
+    def start(self) -> None:
+        answer = new_id()
+        self.running = str(answer)
+        self.texts[self.running] = ""
+        self.publish(AnswerStarted(answer, new_id(), "scripted"))
+
+    def say(self, text: str) -> None:
+        self.texts[self.running] += text
+        self.publish(Delta(text))
+
+    def end(self) -> None:
+        text = self.texts[self.running]
+        sha = hashlib.sha256(text.encode()).hexdigest()
+        self.publish(AnswerDone(UUID(self.running), EndReason.STOP, Usage(1, 2), len(text), sha))
+
+    def opened_frame(self) -> str:
+        messages = [MessageView(id=one, type="ai", text=text, status="done", tok=1) for one, text in self.texts.items()]
+        if messages:
+            messages[-1].status = "streaming"
+        return encode(
+            Opened(
+                k=self.k,
+                chat="c",
+                channel="deep-sea-lab",
+                epoch="1",
+                seq=self.log.head,
+                mode="snapshot",
+                role="owner",
+                state="answering",
+                usage=UsageFigures(0, 1, 1),
+                credit=CreditFigures(0, "spent"),
+                msgs=messages,
+            )
+        )
+
+    def snap_frame(self, s: int) -> str | None:
+        return encode(SnapFrame(self.k, s, self.running, self.texts[self.running]))
+
+
+def frames_of(outbox: Outbox) -> list[Frame]:
+    frames: list[Frame] = []
+    while (text := outbox.take()) is not None:
+        assert len(text.encode()) <= FRAME_BYTES_MAX
+        data = json.loads(text)
+        frames.extend(data if isinstance(data, list) else [data])
+    return frames
+
+
+def test_an_idle_socket_gets_each_event_as_it_is() -> None:
+    outbox = Outbox()
+    chat = Chat(outbox)
+    chat.start()
+    assert [frame["t"] for frame in frames_of(outbox)] == ["start"]
+    chat.say("Well")
+    assert outbox.take() == '{"t":"d","k":1,"s":2,"x":"Well"}'
+    assert outbox.take() is None
+
+
+def test_what_waits_together_is_joined() -> None:
+    outbox = Outbox()
+    chat = Chat(outbox)
+    chat.start()
+    for word in ("a", "b", "c"):
+        chat.say(word)
+    start, delta = frames_of(outbox)
+    assert (start["t"], delta) == ("start", {"t": "d", "k": 1, "s": 4, "x": "abc", "n": 3})
+
+
+def test_past_the_lagging_size_deltas_become_one_snapshot_of_the_text() -> None:
+    outbox = Outbox()
+    fast, slow = Chat(outbox, k=1), Chat(outbox, k=2)
+    for chat in (fast, slow):
+        chat.start()
+    frames = frames_of(outbox)
+    for _ in range(LAGGING_BYTES // 2000 + 10):
+        fast.say("x" * 1000)
+        slow.say("y" * 1000)
+    frames += frames_of(outbox)
+    assert "snap" in [frame["t"] for frame in frames]
+    for chat in (fast, slow):
+        view = ChatView(chat.k)
+        for frame in frames:
+            view.apply(frame)
+        assert (view.last, view.texts) == (chat.log.head, chat.texts)
+
+
+def test_past_the_last_size_the_socket_is_given_up() -> None:
+    outbox = Outbox()
+    for _ in range(OVERFLOW_BYTES // 1000 + 1):
+        outbox.put("x" * 1000)
+    assert outbox.has_overflowed
+
+
+def test_only_the_newest_figure_is_sent() -> None:
+    outbox = Outbox()
+    outbox.put_latest(("usage", 1), '{"t":"usage","k":1}')
+    outbox.put_latest(("usage", 1), '{"t":"usage","k":1,"newer":true}')
+    assert frames_of(outbox) == [{"t": "usage", "k": 1, "newer": True}]
+
+
+def test_a_chat_that_is_not_followed_any_more_says_nothing() -> None:
+    outbox = Outbox()
+    chat = Chat(outbox)
+    chat.start()
+    outbox.forget(chat)
+    assert frames_of(outbox) == []
+
+
+ANSWER_CHARACTERS_MAX = 60_000
+"""The real limit of an answer is 192 KiB of JSON."""
+
+STEP = st.sampled_from(["say", "say", "say", "near", "end", "read", "reopen", "long"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEP, min_size=1, max_size=80))
+def test_the_reader_is_right_whatever_its_pace(steps: list[str]) -> None:
+    outbox = Outbox()
+    chat = Chat(outbox)
+    view = ChatView(1)
+
+    def read() -> None:
+        for frame in frames_of(outbox):
+            view.apply(frame)
+
+    chat.start()
+    for number, step in enumerate(steps):
+        match step:
+            case "say":
+                chat.say(f"word {number} ")
+            case "long" if len(chat.texts[chat.running]) < ANSWER_CHARACTERS_MAX:
+                chat.say("é" * 20_000)
+            case "near":
+                chat.publish(NearLimit(80, Usage(40_000, 50_000)))
+            case "end":
+                chat.end()
+                chat.start()
+            case "reopen":
+                outbox.reopen(chat)
+            case _:
+                read()
+        if outbox.has_overflowed:
+            return
+    read()
+    assert view.texts[chat.running] == chat.texts[chat.running]
+    assert view.last == chat.log.head
