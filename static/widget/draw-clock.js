@@ -9,13 +9,16 @@ export class DrawClock {
   #frame = 0;
   #timer = 0;
   #pauseUntil = 0;
+  #isDrawing = false;
+  #isAskedAgain = false;
 
   constructor(draw) {
     this.#draw = draw;
   }
 
   request() {
-    if (this.#frame || this.#timer) return;
+    if (this.#isDrawing) this.#isAskedAgain = true;
+    if (this.#isDrawing || this.#frame || this.#timer) return;
     const pause = this.#pauseUntil - performance.now();
     if (pause > 0) this.#timer = setTimeout(this.#afterPause, pause);
     else this.#frame = requestAnimationFrame(this.flush);
@@ -24,9 +27,15 @@ export class DrawClock {
   flush = () => {
     this.cancel();
     const begun = performance.now();
+    this.#isDrawing = true;
     this.#draw();
+    this.#isDrawing = false;
     const cost = performance.now() - begun;
     this.#pauseUntil = cost > SLOW_DRAW_MS ? begun + Math.max(SLOW_PAUSE_MS, cost * MAX_SHARE) : 0;
+    if (this.#isAskedAgain) {
+      this.#isAskedAgain = false;
+      this.request();
+    }
   };
 
   cancel() {

@@ -1,6 +1,5 @@
 """A headless Chromium and pages in it that can reach nothing but what a test serves them."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.browser.static_site import open_component_page
+from tests.support.chromium import find_chromium
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Flags that keep a browser from calling home; the sandbox needs rights that containers do not give.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -31,16 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-def chromium_path() -> str | None:
-    """The Chromium on PATH; None lets Playwright look for one that it installed itself."""
-    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for the whole run."""
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        launched = await playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         yield launched
         await launched.close()
 
