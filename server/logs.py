@@ -38,6 +38,10 @@ CLIENT_FAULTS = (
 anybody could fill the disk with it. The last one also follows a handshake that we refused as we should."""
 
 
+TALKATIVE = ("alembic", "httpx2", "uvicorn")
+"""Libraries that write at their level INFO a line or more for each connection, request or start."""
+
+
 def configure_logs(*, json_lines: bool, level: int) -> None:
     """Sends all logs of this process, those of libraries included, to the error stream.
 
@@ -77,8 +81,8 @@ def configure_logs(*, json_lines: bool, level: int) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # At its level INFO uvicorn writes three lines for each connection.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def keep_private(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

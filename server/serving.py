@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import math
 import socket
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
@@ -85,7 +87,7 @@ def serve(
     drain_seconds: float,
     on_ready: Callable[[], None] = lambda: None,
     watch: Callable[[], None] = lambda: None,
-) -> None:
+) -> float:
     """Serves until SIGINT or SIGTERM, which end it cleanly; a second one cuts the drain short. From the main thread.
 
     Args:
@@ -95,6 +97,9 @@ def serve(
         on_ready: called once requests are answered.
         watch: called every second on this thread; whatever it raises ends the server and is raised here.
 
+    Returns:
+        How many seconds ago the end was asked for.
+
     Raises:
         SystemExit: the application could not start; the log says why.
     """
@@ -103,6 +108,7 @@ def serve(
         runner.run(server.serve(sockets=[listener]))
     if server.failure is not None:
         raise server.failure
+    return time.monotonic() - server.asked_to_end_at
 
 
 class _Server(uvicorn.Server):
@@ -136,12 +142,14 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
         self._watch = watch
         self.failure: Exception | None = None
+        self.asked_to_end_at = math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal ends the server, a second one at once. uvicorn would raise them again when it is done, and
         so end the process before the embedded parts are."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        self.asked_to_end_at = min(self.asked_to_end_at, time.monotonic())
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, and says so."""

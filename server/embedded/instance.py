@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,14 @@ class Started:
         name: the part.
         version: of its program.
         place: where the program comes from.
+        address: host and port where it answers.
         seconds: since its start.
     """
 
     name: str
     version: str
     place: str
+    address: str
     seconds: float
 
 
@@ -80,7 +81,7 @@ class Instance:
         for part in self.parts:
             failure = failures.get(part.key) or self._try(part, part.wait_ready)
             if failure is None:
-                yield Started(part.name, part.version, part.place, time.monotonic() - began)
+                yield Started(part.name, part.version, part.place, part.address, time.monotonic() - began)
             else:
                 self.model = None
                 yield failure
@@ -122,15 +123,6 @@ class Instance:
                 raise
             return failure
         return None
-
-
-@contextmanager
-def stopped_at_last(instance: Instance, within_seconds: float) -> Iterator[Instance]:
-    """Ends the instance at the end, however that comes."""
-    try:
-        yield instance
-    finally:
-        instance.stop(within_seconds)
 
 
 def find_instance(path: Path) -> Mapping[str, Any] | None:

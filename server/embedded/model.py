@@ -100,9 +100,10 @@ class EmbeddedModel(Part):
     def _prepare(self) -> None:
         if importlib.util.find_spec(ENGINE_PACKAGE) is None:
             raise self._failed(f"there is no engine for this machine (the package {ENGINE_PACKAGE}).")
-        self._file = self._wanted or _installed_file()
-        if not self._file.is_file():
+        file = self._wanted or installed_file()
+        if file is None or not file.is_file():
             raise self._failed(f"the model file {FILE_NAME} is missing (the package {FILE_PACKAGE}).")
+        self._file = file
 
     def _orders(self, port: int) -> Orders:
         threads = min(os.cpu_count() or 1, MOST_THREADS)
@@ -123,7 +124,9 @@ class EmbeddedModel(Part):
             raise NotReady(f"it answers with status {status}")
 
 
-def _installed_file() -> Path:
+def installed_file() -> Path | None:
+    """The model file of its wheel; None if it is not installed."""
     # The spec is enough: importing the package would ask for the program that it is a plug-in of.
     spec = importlib.util.find_spec(FILE_PACKAGE)
-    return Path(spec.origin).parent / FILE_NAME if spec is not None and spec.origin else Path()
+    file = Path(spec.origin).parent / FILE_NAME if spec is not None and spec.origin else None
+    return file if file is not None and file.is_file() else None

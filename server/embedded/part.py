@@ -76,6 +76,11 @@ class Part(ABC):
         """The address for clients, password included; known from `begin` on."""
 
     @property
+    def address(self) -> str:
+        """Host and port where it answers; known from `begin` on."""
+        return f"{ports.LOOPBACK}:{self._port}"
+
+    @property
     def pid(self) -> int | None:
         """The process id; None while it does not run."""
         return self._child.pid if self._child is not None and self._child.exit_code is None else None

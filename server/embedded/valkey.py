@@ -82,7 +82,7 @@ class EmbeddedValkey(Part):
         self._found = self._wanted or find_redis()
         if self._found is None:
             raise self._failed("there is no wheel for this machine and none is installed.")
-        self._version = _version(self._found)
+        self._version = program_version(self._found)
         end_leftover(self._files / "valkey.pid", lambda process: Path(process.cwd()) == self._files.resolve())
 
     def _orders(self, port: int) -> Orders:
@@ -104,8 +104,12 @@ class EmbeddedValkey(Part):
             raise NotReady(str(error), is_final=str(error).startswith("WRONGPASS")) from error
 
 
-def _version(binary: RedisBinary) -> str:
-    """Its version; asking for it also proves that the program runs here."""
+def program_version(binary: RedisBinary) -> str:
+    """Its version; asking for it also proves that the program runs here.
+
+    Raises:
+        OSError: it does not; the text says why.
+    """
     done = run_briefly(Orders((str(binary.program), "--version"), death_signal=signal.SIGKILL), PROBE_SECONDS)
     if done.returncode != 0:
         problem = done.stderr.strip() or f"it ended with code {done.returncode}"

@@ -4,6 +4,8 @@ import asyncio
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from server.storage.postgres import make_engine
@@ -29,6 +31,22 @@ def upgrade(url: str) -> None:
     asyncio.run(_upgrade(url))
 
 
+async def is_current(url: str) -> bool:
+    """Whether a database has exactly the schema of this program.
+
+    Raises:
+        OSError: the server cannot be reached.
+        asyncpg.PostgresError: it refused the connection.
+    """
+    engine = make_engine(url, connections=1, server_settings={"application_name": "tallylight upgrade"})
+    try:
+        async with engine.connect() as connection:
+            found = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_heads())
+    finally:
+        await engine.dispose()
+    return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
 async def _upgrade(url: str) -> None:
     engine = make_engine(url, connections=1, server_settings={"application_name": "tallylight upgrade"})
     try:
@@ -40,7 +58,12 @@ async def _upgrade(url: str) -> None:
 
 
 def _run_revisions(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", "server.storage:migrations")
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "server.storage:migrations")
+    return config

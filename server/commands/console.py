@@ -1,0 +1,31 @@
+"""What every command says, and how: results on the standard output, everything else on the error stream."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON value on the standard output, for programs.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Writes one JSON value; ids and times as text."""
+    out.out(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def fail(message: str, remedy: str = "") -> typer.Exit:
+    """Tells what went wrong and what to do about it; the caller raises what this returns."""
+    err.print(f"[bold red]✗[/] {escape(message)}")
+    if remedy:
+        err.print(f"  {escape(remedy)}")
+    return typer.Exit(1)
+
+
+def escape(text: str) -> str:
+    """Text as it stands: what looks like rich's markup is none."""
+    return text.replace("[", r"\[")
