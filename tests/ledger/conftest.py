@@ -1,0 +1,34 @@
+"""Open stores on the servers of the test run, and books to keep."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.ledger.credits import Credits
+from server.storage.postgres import Postgres
+from server.storage.redis import Redis
+from tests.ledger.books import Books
+
+
+@pytest.fixture
+async def postgres(postgres_url: str) -> AsyncIterator[Postgres]:
+    opened = await Postgres.open(postgres_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    opened = Redis.open(redis_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def books(postgres: Postgres) -> Books:
+    return Books(postgres)
+
+
+@pytest.fixture
+def channel_credits(postgres: Postgres, redis: Redis) -> Credits:
+    return Credits(postgres, redis)
