@@ -58,6 +58,7 @@ class ScriptedServer:
         requests: the latest completions that were asked for.
         open_streams: answers that are being sent.
         left_streams: answers whose reader went away before the end.
+        paused_streams: answers whose reader is too slow for now.
     """
 
     def __init__(self, pace: Pace | None = None, model: str = "scripted") -> None:
@@ -67,6 +68,7 @@ class ScriptedServer:
         self.requests: deque[CompletionRequest] = deque(maxlen=REQUESTS_REMEMBERED)
         self.open_streams = 0
         self.left_streams = 0
+        self.paused_streams = 0
         self.connections: set[asyncio.Transport] = set()
         self._listener: asyncio.Server | None = None
 
@@ -119,12 +121,11 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._answer is not None:
-            self._answer.is_paused = True
+            self._answer.pause()
 
     def resume_writing(self) -> None:
         if self._answer is not None:
-            self._answer.is_paused = False
-            self._answer.send_due()
+            self._answer.resume()
 
     def on_message_begin(self) -> None:
         self._target = b""
@@ -176,7 +177,7 @@ class _Answer:
 
     def __init__(self, server: ScriptedServer, transport: Any, request: CompletionRequest, script: Script) -> None:
         self.is_over = False
-        self.is_paused = False
+        self._is_paused = False
         self._has_begun = False
         self._server = server
         self._transport = transport
@@ -198,7 +199,7 @@ class _Answer:
 
     def send_due(self) -> None:
         """Writes what is due by now, at once, and waits for what comes next."""
-        if self.is_over or self.is_paused:
+        if self.is_over or self._is_paused:
             return
         until_seconds = self._loop.time() - self._started_seconds + EARLY_SECONDS
         parts = []
@@ -226,6 +227,19 @@ class _Answer:
         else:
             self.wait_for_next()
 
+    def pause(self) -> None:
+        """The reader is too slow: nothing more is written until `resume`."""
+        if not self.is_over and not self._is_paused:
+            self._is_paused = True
+            self._server.paused_streams += 1
+
+    def resume(self) -> None:
+        """The reader has caught up."""
+        if self._is_paused:
+            self._is_paused = False
+            self._server.paused_streams -= 1
+            self.send_due()
+
     def reader_left(self) -> None:
         """The connection is gone."""
         if not self.is_over:
@@ -248,6 +262,8 @@ class _Answer:
     def _end(self) -> None:
         self.is_over = True
         self._server.open_streams -= 1
+        self._server.paused_streams -= self._is_paused
+        self._is_paused = False
         if self._timer is not None:
             self._timer.cancel()
 

@@ -53,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.status, self.headers = 0, []
         self.answered = self.reusable = self._head_done = self._body_done = self._until_close = False
         self._head_bytes, self._passed_over = 0, False
+        self._drop_parts()  # of an earlier answer that nobody read
         head = b"".join(b"%s: %s\r\n" % header for header in headers)
         self._transport.write(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, target, head, content))
 
@@ -79,18 +80,14 @@ class UpstreamConnection(asyncio.Protocol):
             self._raise_error()
             await self._wait()
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self._waiting_bytes = 0
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
+        self._drop_parts()
         return data
 
     def pass_over_rest(self) -> None:
         """The reader knows that nothing more of interest comes. The rest of the body is read and dropped, so that the
         connection becomes `reusable` by itself soon."""
         self._passed_over = True
-        self._parts.clear()
+        self._drop_parts()
 
     def close(self) -> None:
         """Closes at once; the provider sees it. May be repeated."""
@@ -111,6 +108,13 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether the provider has not closed it, as far as is known."""
         return self._transport is not None and not self._transport.is_closing()
+
+    def _drop_parts(self) -> None:
+        self._parts.clear()
+        self._waiting_bytes = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -24,9 +24,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class UpstreamTransport(httpx2.AsyncBaseTransport):
     """Opens a connection for each request that finds none idle. How many there are at once is the caller's limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """`tls` says whom to trust; None is the usual authorities."""
         self._idle: dict[UpstreamConnection, tuple[Origin, float]] = {}
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Sends the request and waits for the head of its answer.
