@@ -1,0 +1,160 @@
+"""A state machine over everything that moves credits: the ledger is right after each step, whatever the order."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from server.domain.errors import Refusal
+from server.domain.transactions import TransactionType
+from server.ledger.adjustments import Adjustment, adjust
+from server.ledger.credits import Credits
+from server.storage.ids import new_id
+from server.storage.postgres import Postgres
+from server.storage.redis import Redis, balance_key
+from tests.ledger.books import Books
+
+T = TypeVar("T")
+
+
+class Ledger(RuleBasedStateMachine):
+    """The model: what each channel's balance and each chat's credit must be."""
+
+    postgres_url: str
+    redis_url: str
+    channels = Bundle("channels")
+    chats = Bundle("chats")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.postgres = self.run(Postgres.open(self.postgres_url))
+        self.redis = Redis.open(self.redis_url)
+        self.books = Books(self.postgres)
+        self.credits = Credits(self.postgres, self.redis)
+        self.balances: dict[UUID, int] = {}
+        self.states: dict[UUID, str] = {}
+        self.channel_of: dict[UUID, UUID] = {}
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    @rule(target=channels, credits_=st.integers(0, 3))
+    def new_channel(self, credits_: int) -> UUID:
+        channel_id = self.run(self.books.channel(credits_=credits_))
+        self.balances[channel_id] = credits_
+        return channel_id
+
+    @rule(target=chats, channel_id=channels)
+    def open_chat(self, channel_id: UUID) -> UUID:
+        (chat_id,) = self.run(self.books.chats(channel_id))
+        self.states[chat_id], self.channel_of[chat_id] = "NONE", channel_id
+        return chat_id
+
+    @rule(chat_ids=st.lists(chats, min_size=1, max_size=4, unique=True))
+    def send_first_messages(self, chat_ids: list[UUID]) -> None:
+        for chat_id in chat_ids:
+            channel_id = self.channel_of[chat_id]
+            charges = self.states[chat_id] == "NONE" and self.balances[channel_id] > 0
+            assert bool(self.run(self.start(channel_id, chat_id))) == charges
+            if charges:
+                self.states[chat_id] = "CHARGED"
+                self.balances[channel_id] -= 1
+
+    async def start(self, channel_id: UUID, chat_id: UUID) -> set[UUID]:
+        if not await self.credits.reserve(channel_id, chat_id):
+            return set()
+        charged = await self.books.start(channel_id, [chat_id])
+        await self.credits.publish([await self.books.balance(channel_id)], [chat_id])
+        return charged
+
+    @rule(chat_id=chats)
+    def first_token(self, chat_id: UUID) -> None:
+        wins = self.states[chat_id] == "CHARGED"
+        assert self.run(self.books.spend(chat_id)) == wins
+        if wins:
+            self.states[chat_id] = "SPENT"
+
+    @rule(chat_id=chats)
+    def answer_fails(self, chat_id: UUID) -> None:
+        wins = self.states[chat_id] == "CHARGED"
+        assert (self.run(self.books.refund(chat_id)) is not None) == wins
+        if wins:
+            self.states[chat_id] = "REFUNDED"
+            self.balances[self.channel_of[chat_id]] += 1
+
+    @rule(channel_id=channels, amount_cents=st.integers(10, 60))
+    def buy(self, channel_id: UUID, amount_cents: int) -> None:
+        settlement = self.run(self.books.give(channel_id, TransactionType.CREDIT_PURCHASE, amount_cents))
+        self.balances[channel_id] += amount_cents // 10
+        assert settlement.balance is not None
+
+    @rule(channel_id=channels, by_credits=st.integers(-3, 3).filter(bool))
+    def adjust(self, channel_id: UUID, by_credits: int) -> None:
+        adjustment = Adjustment(new_id(), channel_id, by_credits, "a step")
+        try:
+            self.run(adjust(self.postgres, self.credits, adjustment))
+        except Refusal:
+            assert self.balances[channel_id] + by_credits < 0
+        else:
+            self.balances[channel_id] += by_credits
+
+    @rule(channel_id=channels)
+    def redis_forgets(self, channel_id: UUID) -> None:
+        self.run(self.redis.run(lambda client: client.delete(balance_key(channel_id))))
+
+    @rule(channel_id=channels, balance=st.integers(0, 9), version=st.integers(0, 99))
+    def redis_is_wrong(self, channel_id: UUID, balance: int, version: int) -> None:
+        async def write() -> None:
+            key = balance_key(channel_id)
+            await self.redis.run(lambda client: client.hset(key, mapping={"b": balance, "v": version}))
+            await self.redis.run(lambda client: client.pexpire(key, 5_000))
+
+        self.run(write())
+
+    @invariant()
+    def the_books_are_right(self) -> None:
+        self.run(self.compare())
+
+    async def compare(self) -> None:
+        await self.books.assert_clean()
+        for channel_id, balance in self.balances.items():
+            assert (await self.books.balance(channel_id)).balance == balance
+        for chat_id, state in self.states.items():
+            assert await self.books.credit_state(chat_id) == state
+
+    def teardown(self) -> None:
+        self.run(self.redis.close())
+        self.run(self.postgres.close())
+        self.runner.close()
+
+
+def machine(postgres_url: str, redis_url: str) -> type[RuleBasedStateMachine]:
+    return type("Machine", (Ledger,), {"postgres_url": postgres_url, "redis_url": redis_url})
+
+
+def run_machine(postgres_url: str, redis_url: str, *, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        machine(postgres_url, redis_url),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )
+
+
+def test_every_order_of_steps_keeps_the_books_right(postgres_url: str, redis_url: str) -> None:
+    run_machine(postgres_url, redis_url, examples=10, steps=20)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_very_many_orders_of_steps_keep_the_books_right(postgres_url: str, redis_url: str) -> None:
+    run_machine(postgres_url, redis_url, examples=150, steps=50)

@@ -1,0 +1,82 @@
+"""A commit whose reply is lost is found by the repetition, and not done again."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.domain.transactions import TransactionType
+from server.ledger import charging
+from server.ledger.accounts import Balance
+from server.ledger.adjustments import Adjustment, adjust
+from server.ledger.contributions import begin, settle
+from server.ledger.credits import Credits
+from server.storage.ids import new_id
+from server.storage.postgres import TRANSACTION_TRIES, Postgres, is_unreachable
+from tests.ledger.books import Books
+from tests.ledger.losing_proxy import LosingProxy, open_through_a_losing_proxy
+
+
+@pytest.fixture
+async def lossy(postgres_url: str) -> AsyncIterator[tuple[Postgres, LosingProxy]]:
+    async with open_through_a_losing_proxy(postgres_url) as opened:
+        yield opened
+
+
+async def test_an_adjustment_is_done_once(
+    books: Books, channel_credits: Credits, lossy: tuple[Postgres, LosingProxy]
+) -> None:
+    postgres, proxy = lossy
+    channel_id = await books.channel(credits_=5)
+    proxy.replies_to_lose = 2
+    adjustment = Adjustment(new_id(), channel_id, 3, "a present")
+    assert await adjust(postgres, channel_credits, adjustment) == Balance(channel_id, 8, 2)
+    assert proxy.replies_to_lose == 0
+    assert (await books.balance(channel_id)).balance == 8
+    await books.assert_clean()
+
+
+async def test_an_adjustment_that_never_reached_postgres_is_done_by_the_repetition(
+    books: Books, channel_credits: Credits, lossy: tuple[Postgres, LosingProxy]
+) -> None:
+    postgres, proxy = lossy
+    channel_id = await books.channel(credits_=5)
+    proxy.commits_to_lose = 2
+    await adjust(postgres, channel_credits, Adjustment(new_id(), channel_id, 3, "a present"))
+    assert (await books.balance(channel_id)).balance == 8
+    await books.assert_clean()
+
+
+async def test_a_contribution_is_begun_and_settled_once(books: Books, lossy: tuple[Postgres, LosingProxy]) -> None:
+    postgres, proxy = lossy
+    channel_id = await books.channel()
+    new = await books.contribution(channel_id, TransactionType.CREDIT_PURCHASE, 500)
+    proxy.replies_to_lose = 1
+    await postgres.transact(lambda conn: begin(conn, new))
+    proxy.replies_to_lose = 1
+    assert await postgres.transact(lambda conn: settle(conn, new.id)) is None  # the try before has done it
+    assert await books.balance(channel_id) == Balance(channel_id, 50, 1)
+    await books.assert_clean()
+
+
+async def test_a_first_token_and_a_refund_are_read_back(books: Books, lossy: tuple[Postgres, LosingProxy]) -> None:
+    postgres, proxy = lossy
+    channel_id = await books.channel(credits_=2)
+    spent, refunded = await books.charged_chat(channel_id), await books.charged_chat(channel_id)
+    proxy.replies_to_lose = 1
+    assert await postgres.transact(lambda conn: charging.spend(conn, [(spent, 1)])) == set()
+    proxy.replies_to_lose = 1
+    assert await postgres.transact(lambda conn: charging.refund(conn, refunded, 1)) is None
+    assert [await books.credit_state(chat_id) for chat_id in (spent, refunded)] == ["SPENT", "REFUNDED"]
+    assert (await books.balance(channel_id)).balance == 1
+    await books.assert_clean()
+
+
+async def test_a_connection_that_is_always_lost_is_not_tried_for_ever(
+    books: Books, lossy: tuple[Postgres, LosingProxy]
+) -> None:
+    postgres, proxy = lossy
+    proxy.commits_to_lose = TRANSACTION_TRIES
+    with pytest.raises(Exception) as lost:  # noqa: PT011 - whatever asyncpg calls it
+        await postgres.transact(lambda conn: conn.execute("SELECT 1"))
+    assert is_unreachable(lost.value)
+    assert proxy.commits_to_lose == 0
