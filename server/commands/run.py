@@ -6,9 +6,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from server.embedded.ports import LOOPBACK
 from server.embedded.postgres import EmbeddedPostgres
 from server.embedded.valkey import EmbeddedValkey
 
+if TYPE_CHECKING:
+    from server.commands.demo import DemoChannel
+
 DRAIN_SECONDS = 3.0
 END_SECONDS = 4.8
 """From the signal to the end of every process."""
@@ -31,6 +34,14 @@ LEAST_PARTS_END_SECONDS = 0.6
 VISITOR_CHATS_PER_DAY = "1000"
 VISITOR_CHATS_VARIABLE = "TALLYLIGHT_SETTING_CHAT_VISITOR_CHATS_PER_DAY"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+PLACEHOLDERS = {
+    "TALLYLIGHT_DATABASE_URL": "postgresql://to.be.started/tallylight",
+    "TALLYLIGHT_REDIS_URL": "redis://to.be.started",
+    "TALLYLIGHT_PUBLIC_URL": "http://to.be.known",
+    "TALLYLIGHT_SECRET": "a secret that is made at the first start",
+    "TALLYLIGHT_LLM": ModelKind.SCRIPTED.value,
+}
+"""Stand for what is not there yet, so that what the user has set can be checked before anything starts."""
 
 
 def run(
@@ -49,6 +60,7 @@ def run(
     from server.serving import listen
 
     kind = model_kind(os.environ, otherwise=ModelKind.LOCAL)
+    read_config(PLACEHOLDERS | _variables_set(), drain_seconds=DRAIN_SECONDS)
     configure_logs(json_lines=False, level=logging.WARNING)
     signal.signal(signal.SIGTERM, _interrupt)
     with DataFolder(data_dir_or_default(data_dir)) as folder, listen(LOOPBACK, port) as listener:
@@ -60,8 +72,10 @@ def run(
         )
         ending_seconds = 0.0
         try:
-            failure = _start_parts(instance)
-            ending_seconds = _serve(folder, instance, listener, kind if failure is None else ModelKind.SCRIPTED)
+            _start_servers(instance)
+            channels = _prepare_database(instance)
+            _await_model(instance)
+            ending_seconds = _serve(folder, instance, listener, channels)
         finally:
             # A second signal may not leave processes behind.
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -69,38 +83,45 @@ def run(
             instance.stop(max(LEAST_PARTS_END_SECONDS, END_SECONDS - ending_seconds))
 
 
-def _start_parts(instance: Instance) -> PartFailed | None:
-    """Starts them, a line for each; returns why the model could not, if so."""
-    failure = None
+def _start_servers(instance: Instance) -> None:
     report.say_replaced(os.environ)
     with report.waiting("Starting " + ", ".join(part.name for part in instance.parts)):
-        for part in instance.start():
-            if isinstance(part, PartFailed):
-                failure = part
-                report.say_model_failed(part)
-            else:
-                report.say_started(part)
-    return failure
+        for part in instance.start_servers():
+            report.say_started(part)
 
 
-def _serve(folder: DataFolder, instance: Instance, listener: socket.socket, kind: ModelKind) -> float:
-    """Makes the schema and the demonstration, and serves; returns how long the end took so far, in seconds."""
-    from server.app import create_app
+def _prepare_database(instance: Instance) -> "Sequence[DemoChannel]":
+    """Makes the schema and the demonstration, while the model is being loaded."""
     from server.commands.demo import ensure_demo
-    from server.serving import serve
     from server.storage.migrate import upgrade
 
-    address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-    variables = _variables(folder, instance, kind, listener.getsockname()[1])
-    config = read_config(variables, drain_seconds=DRAIN_SECONDS)
-    if config.environment is Environment.PRODUCTION:
-        from server.logs import configure_logs
-
-        configure_logs(json_lines=True, level=logging.INFO)
     began = time.monotonic()
-    upgrade(config.database_url)
-    channels = ensure_demo(config.database_url, config.redis_url)
+    variables = _server_variables(instance) | _variables_set()
+    with report.waiting("Preparing the database"):
+        upgrade(variables["TALLYLIGHT_DATABASE_URL"])
+        channels = ensure_demo(variables["TALLYLIGHT_DATABASE_URL"], variables["TALLYLIGHT_REDIS_URL"])
     report.say_prepared(time.monotonic() - began)
+    return channels
+
+
+def _await_model(instance: Instance) -> None:
+    with report.waiting("Loading the demo model"):
+        model = instance.await_model()
+    if isinstance(model, PartFailed):
+        report.say_model_failed(model)
+    elif model is not None:
+        report.say_started(model)
+
+
+def _serve(folder: DataFolder, instance: Instance, listener: socket.socket, channels: "Sequence[DemoChannel]") -> float:
+    """Serves until the end; returns how long that took so far, in seconds."""
+    from server.app import create_app
+    from server.serving import serve
+
+    port: int = listener.getsockname()[1]
+    address = f"http://{LOOPBACK}:{port}"
+    variables = _variables(folder, instance, port)
+    config = read_config(variables, drain_seconds=DRAIN_SECONDS)
 
     def ready() -> None:
         instance.publish({"address": address, "pid": os.getpid(), "environment": variables})
@@ -110,40 +131,50 @@ def _serve(folder: DataFolder, instance: Instance, listener: socket.socket, kind
         for name in instance.revive():
             report.say_revived(name)
 
-    return serve(
-        create_app(config, is_sole=instance.postgres is not None),
-        listener,
-        drain_seconds=config.drain_seconds,
-        on_ready=ready,
-        watch=watch,
-    )
+    app = create_app(config, is_sole=instance.postgres is not None)
+    return serve(app, listener, drain_seconds=config.drain_seconds, on_ready=ready, watch=watch)
 
 
-def _variables(folder: DataFolder, instance: Instance, kind: ModelKind, port: int) -> Mapping[str, str]:
-    """What the environment says, and what follows from the parts that run."""
+def _variables(folder: DataFolder, instance: Instance, port: int) -> dict[str, str]:
+    """What the gateway is told: what the environment says, else what suits a machine of one's own, and the parts."""
     ours = {
         "TALLYLIGHT_ENV": Environment.DEVELOPMENT.value,
-        "TALLYLIGHT_LLM": kind.value,
         "TALLYLIGHT_PUBLIC_URL": ",".join(f"http://{name}:{port}" for name in LOOPBACK_NAMES),
         "TALLYLIGHT_SECRET": folder.secret("gateway"),
         VISITOR_CHATS_VARIABLE: VISITOR_CHATS_PER_DAY,
     }
-    theirs = {name: text for name, text in os.environ.items() if _concerns_us(name) and text.strip()}
-    parts = {}
+    return ours | _variables_set() | _server_variables(instance) | _model_variables(instance)
+
+
+def _variables_set() -> dict[str, str]:
+    """The variables of the environment that concern us."""
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if text.strip() and (name.startswith("TALLYLIGHT_") or name in {"OPENAI_API_KEY", "OPENAI_BASE_URL"})
+    }
+
+
+def _server_variables(instance: Instance) -> dict[str, str]:
+    variables = {}
     if instance.postgres is not None:
-        parts["TALLYLIGHT_DATABASE_URL"] = instance.postgres.url
+        variables["TALLYLIGHT_DATABASE_URL"] = instance.postgres.url
     if instance.valkey is not None:
-        parts["TALLYLIGHT_REDIS_URL"] = instance.valkey.url
+        variables["TALLYLIGHT_REDIS_URL"] = instance.valkey.url
+    return variables
+
+
+def _model_variables(instance: Instance) -> dict[str, str]:
     if instance.model is not None:
-        parts["OPENAI_BASE_URL"] = instance.model.url
-        parts["OPENAI_API_KEY"] = instance.model.api_key
-        parts["TALLYLIGHT_MODEL"] = instance.model.version
-    # The kind comes last: the model may have failed after the environment asked for it.
-    return {**ours, **theirs, **parts, "TALLYLIGHT_LLM": kind.value}
-
-
-def _concerns_us(name: str) -> bool:
-    return name.startswith("TALLYLIGHT_") or name in {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
+        return {
+            "TALLYLIGHT_LLM": ModelKind.LOCAL.value,
+            "OPENAI_BASE_URL": instance.model.url,
+            "OPENAI_API_KEY": instance.model.api_key,
+            "TALLYLIGHT_MODEL": instance.model.version,
+        }
+    # The local one may have been asked for, and have failed.
+    kind = model_kind(os.environ, otherwise=ModelKind.SCRIPTED)
+    return {"TALLYLIGHT_LLM": (ModelKind.SCRIPTED if kind is ModelKind.LOCAL else kind).value}
 
 
 def _is_set(name: str) -> bool:

@@ -1,14 +1,18 @@
 """What `tallylight run` tells people while it starts: one line for each part, then where to go."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rich.status import Status
 
+if TYPE_CHECKING:
+    from server.commands.demo import DemoChannel
+
 from server.commands.console import err, escape, out
-from server.commands.demo import DemoChannel
 from server.config import Config, ModelKind
 from server.embedded.errors import PartFailed
 from server.embedded.instance import Started
@@ -51,7 +55,7 @@ def say_revived(name: str) -> None:
     err.print(f"[yellow]![/] {name} had ended and was started again.")
 
 
-def say_ready(address: str, channels: Sequence[DemoChannel], config: Config, folder: Path) -> None:
+def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, folder: Path) -> None:
     """The last lines: where to go, and what is worth knowing there."""
     model = config.model
     if model.kind is ModelKind.OPENAI:
@@ -64,12 +68,14 @@ def say_ready(address: str, channels: Sequence[DemoChannel], config: Config, fol
     out.print()
     if model.kind is ModelKind.LOCAL:
         out.print("  The demo model is small and invents facts.")
+        if os.environ.get("OPENAI_API_KEY", "").strip():
+            out.print("  OPENAI_API_KEY is not used: name a model with TALLYLIGHT_MODEL to use it.")
     visitor_chats = int(config.setting_texts["chat.visitor_chats_per_day"])
     out.print(f"  A visitor may start {visitor_chats:,} chats a day here (chat.visitor_chats_per_day).")
     out.print(f"  Data stay in {escape(str(folder))}. Ctrl-C ends everything.")
 
 
-def _state(channel: DemoChannel) -> str:
+def _state(channel: "DemoChannel") -> str:
     if channel.is_on_air:
         return f"on air, {channel.credits:,} credits"
     given, goal = channel.funding_cents / 100, channel.goal_cents / 100

@@ -38,14 +38,12 @@ class Orders:
         argv: program with its full path, and its arguments.
         account: as whom it runs.
         death_signal: what it gets when we end in any way, SIGKILL included (Linux); None leaves it alone.
-        nice: how far it steps back from the processor, 0 (not at all) to 19.
         env: variables besides those passed on to every part.
     """
 
     argv: Sequence[str]
     account: Account = Account.SAME
     death_signal: signal.Signals | None = signal.SIGINT
-    nice: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 
     def command(self) -> list[str]:
@@ -56,7 +54,6 @@ class Orders:
                 "argv": list(self.argv),
                 "account": self.account,
                 "death_signal": int(self.death_signal) if self.death_signal else None,
-                "nice": self.nice,
                 "parent_pid": os.getpid(),
                 "env": passed_on | dict(self.env),
             }

@@ -1,7 +1,7 @@
 """The embedded parts of one data folder together: started at once, ready one by one, ended in order."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,28 +63,47 @@ class Instance:
         self.postgres = postgres
         self.valkey = valkey
         self.model = model
+        self._began = 0.0
+        self._model_failure: PartFailed | None = None
         self._revivals: dict[str, int] = {}
 
     @property
     def parts(self) -> Sequence[Part]:
         """Those that it has, in the order in which they start."""
-        return [part for part in (self.postgres, self.valkey, self.model) if part is not None]
+        return [*self._servers, *([] if self.model is None else [self.model])]
 
-    def start(self) -> Iterator[Started | PartFailed]:
-        """Starts all, and yields each one that is ready. The model may fail, and is then yielded as the error it met.
+    def start_servers(self) -> Iterator[Started]:
+        """Starts all, the model too, and yields PostgreSQL and Valkey when they are ready.
 
         Raises:
-            PartFailed: PostgreSQL or Valkey cannot start.
+            PartFailed: one of the two cannot start.
         """
-        began = time.monotonic()
-        failures = {part.key: failure for part in self.parts if (failure := self._try(part, part.begin)) is not None}
-        for part in self.parts:
-            failure = failures.get(part.key) or self._try(part, part.wait_ready)
-            if failure is None:
-                yield Started(part.name, part.version, part.place, part.address, time.monotonic() - began)
-            else:
-                self.model = None
-                yield failure
+        self._began = time.monotonic()
+        for part in self._servers:
+            part.begin()
+        if self.model is not None:
+            self._model_failure = self._begin_model(self.model)
+        for part in self._servers:
+            part.wait_ready()
+            yield self._started(part)
+
+    def await_model(self) -> Started | PartFailed | None:
+        """Waits for the model. It may fail; the instance goes on without it.
+
+        Returns:
+            None if the instance has none.
+        """
+        if self.model is None:
+            return None
+        try:
+            if self._model_failure is not None:
+                raise self._model_failure
+            self.model.wait_ready()
+        except PartFailed as failure:
+            self.model.kill()
+            self.model = None
+            return failure
+        return self._started(self.model)
 
     def stop(self, within_seconds: float) -> None:
         """Ends all, the last started first, and forgets the addresses."""
@@ -104,7 +123,10 @@ class Instance:
             self._revivals[part.key] = self._revivals.get(part.key, 0) + 1
             if self._revivals[part.key] > MOST_REVIVALS:
                 raise PartFailed(part.name, f"it ended {MOST_REVIVALS} times; its log is {part.log}.", part.remedy)
+            address = part.address
             part.begin()
+            if part.address != address:
+                raise PartFailed(part.name, f"it ended, and somebody else has taken {address} since.", part.remedy)
         return [part.name for part in ended]
 
     def publish(self, addresses: Mapping[str, Any]) -> None:
@@ -115,14 +137,20 @@ class Instance:
         """
         self._folder.write_json(INSTANCE_FILE, addresses)
 
-    def _try(self, part: Part, step: Callable[[], None]) -> PartFailed | None:
+    @property
+    def _servers(self) -> Sequence[Part]:
+        return [part for part in (self.postgres, self.valkey) if part is not None]
+
+    @staticmethod
+    def _begin_model(model: EmbeddedModel) -> PartFailed | None:
         try:
-            step()
+            model.begin()
         except PartFailed as failure:
-            if part is not self.model:
-                raise
             return failure
         return None
+
+    def _started(self, part: Part) -> Started:
+        return Started(part.name, part.version, part.place, part.address, time.monotonic() - self._began)
 
 
 def find_instance(path: Path) -> Mapping[str, Any] | None:

@@ -23,8 +23,6 @@ NOBODY = 65_534
 
 def become(orders: dict[str, Any]) -> None:
     """Carries the orders out; does not return unless it raises."""
-    if orders["nice"]:
-        os.nice(orders["nice"])
     if orders["account"] == "namespace":
         enter_user_namespace()
     elif orders["account"] == "nobody":

@@ -22,9 +22,6 @@ FILE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 ENGINE_PACKAGE = "xllamacpp"
 PROCESS = Path(__file__).with_name("model_process.py")
 PROBE_SECONDS = 2.0
-NICE = 10
-"""The gateway answers others while the model thinks."""
-
 MOST_THREADS = 4
 
 
@@ -41,6 +38,7 @@ class ModelOrders:
         context_tokens: what all running answers hold together, in tokens of the model.
         parallel_answers: more requests wait.
         prompt_cache_mib: memory for prompts that may come again.
+        nice: how far it steps back from the processor once it serves, up to 19: the gateway goes first.
     """
 
     file: str
@@ -51,6 +49,7 @@ class ModelOrders:
     context_tokens: int = 16_384
     parallel_answers: int = 2
     prompt_cache_mib: int = 256
+    nice: int = 10
 
 
 class EmbeddedModel(Part):
@@ -109,7 +108,7 @@ class EmbeddedModel(Part):
         threads = min(os.cpu_count() or 1, MOST_THREADS)
         orders = ModelOrders(str(self._file), FILE_SHA256, MODEL_NAME, port, threads)
         argv = (sys.executable, "-I", str(PROCESS), json.dumps(asdict(orders)))
-        return Orders(argv, death_signal=signal.SIGKILL, nice=NICE, env={"TALLYLIGHT_MODEL_KEY": self.api_key})
+        return Orders(argv, death_signal=signal.SIGKILL, env={"TALLYLIGHT_MODEL_KEY": self.api_key})
 
     def _probe(self) -> None:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=PROBE_SECONDS)

@@ -4,6 +4,7 @@ Run as a script in a process of its own: `model.py` starts it. The engine keeps 
 fault in native code must not take the gateway with it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ def main() -> None:
     orders = json.loads(sys.argv[1])
     check_file(Path(orders["file"]), orders["sha256"])
     server = serve(orders)
+    step_back(orders["nice"])
     sys.stdout.write(f"Serving at {server.listening_address}\n")
     sys.stdout.flush()
     signal.sigwait(ending)
@@ -38,6 +40,20 @@ def check_file(file: Path, sha256: str) -> None:
             digest.update(block)
     if digest.hexdigest() != sha256:
         sys.exit(f"{file} is not the file that this version knows: its SHA-256 is {digest.hexdigest()}.")
+
+
+def step_back(nice: int) -> None:
+    """Lets other processes go first, from now on: people wait for the start, so it has the usual priority.
+
+    Linux keeps a priority for each thread; a new one has that of the thread that made it.
+    """
+    threads = Path("/proc/self/task")
+    if not threads.is_dir():
+        os.nice(nice)
+        return
+    for thread in threads.iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
 
 def serve(orders: dict[str, Any]) -> Any:
