@@ -10,7 +10,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.cookies import SessionCookie
@@ -97,11 +97,4 @@ async def _deny(scope: Scope, receive: Receive, send: Send, status: int, reason:
     """Answer the handshake with HTTP (RFC 6455, section 4.2.2)."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
     response = PlainTextResponse(reason, status, headers)
-    await response(scope, receive, _as_denial(send))
-
-
-def _as_denial(send: Send) -> Send:
-    async def send_denial(message: Message) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    return send_denial
+    await response(scope, receive, send)
