@@ -19,6 +19,7 @@ from server.channels.knowledge import Knowledge
 from server.chats.checkpoints import Checkpoints
 from server.chats.closing import Closing
 from server.chats.commits import GroupCommit
+from server.chats.housekeeping import Housekeeping
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import LeaseTimes, Node
 from server.chats.opening import Opening
@@ -27,11 +28,13 @@ from server.chats.settling import Settling
 from server.chats.takeover import Takeover
 from server.chats.turns import Turn, TurnDeps
 from server.chats.watching import Watching
+from server.domain.errors import Refusal
 from server.domain.meter import CONTEXT_MAX_TOKENS
 from server.ledger.credits import Credits
 from server.ledger.reconcile import reconcile
 from server.llm.answers import Answers
 from server.llm.tokens import count_off_loop
+from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
@@ -141,6 +144,7 @@ class Gateway:
             self.live_chats.run,
             self.takeover.run,
             self.watching.run,
+            Housekeeping(self._parts.postgres).run,
             self._parts.settings.follow,
             partial(reconcile, self.credits),
         ]
@@ -153,7 +157,7 @@ class Gateway:
         """End what runs, within the budget; repeated calls do nothing more."""
         if self.is_draining:
             return
-        self.is_draining = True
+        self.is_draining = self.sending.is_stopping = True
         log.info("draining", sockets=len(self.sockets), answers=len(self._running()))
         self.sockets.announce_drain(round(budget_seconds * 1000))
         deadline_seconds = asyncio.get_running_loop().time() + budget_seconds * (1 - SAVE_SHARE)
@@ -161,11 +165,14 @@ class Gateway:
         await self.checkpoints.write_all()
         for turn in self._running():
             turn.interrupt()
-        async with asyncio.timeout(budget_seconds * SAVE_SHARE):
-            for chat in self.live_chats:
-                await chat.ended.wait()
+        try:
+            async with asyncio.timeout(budget_seconds * SAVE_SHARE):
+                await asyncio.gather(*(chat.ended.wait() for chat in self.live_chats))
+                with outages_refused():
+                    await self.node.leave()
+        except (TimeoutError, Refusal) as error:
+            log.warning("drain_incomplete", answers=len(self._running()), error=repr(error))  # a reaper saves them
         self.sockets.close_all(CloseCode.DRAINING)
-        await self.node.leave()
 
     async def _close_idle_until(self, deadline_seconds: float) -> None:
         """Close sockets without a running answer a few at a time, so that not all clients come back at once."""

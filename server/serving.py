@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from server.config import DEFAULT_PORT
+from server.ws.uvicorn_socket import UvicornSocket
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +122,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http="httptools",
-                ws="websockets-sansio",
+                ws=UvicornSocket,
                 ws_max_size=FRAME_BYTES,
                 # It costs 35 KiB a connection, and tokens are too short to gain by it.
                 ws_per_message_deflate=False,

@@ -57,8 +57,12 @@ class Checkpoints:
         assert chat.epoch is not None
         self._running[chat.facts.id] = _Written(chat, chat.epoch, chat.answer.id)
 
+    def stop(self, chat_id: UUID) -> None:
+        """Write no more of the answer. What Redis has stays: whoever takes the chat needs it."""
+        self._running.pop(chat_id, None)
+
     async def end(self, chat_id: UUID) -> None:
-        """The answer is saved, or belongs to another node: forget it here, and what Redis has of it."""
+        """The answer is saved: nobody needs what Redis has of it."""
         written = self._running.pop(chat_id, None)
         if written is not None and written.code_points:
             await self.discard(chat_id, written.epoch, written.message_id)

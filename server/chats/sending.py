@@ -105,7 +105,11 @@ class _Prepared:
 
 
 class Sending:
-    """Takes messages and starts their turns, each in a task of the group that the app gives."""
+    """Takes messages and starts their turns, each in a task of the group that the app gives.
+
+    Attributes:
+        is_stopping: whether the server goes and new messages are refused; the client sends them to another one.
+    """
 
     def __init__(
         self,
@@ -129,6 +133,7 @@ class Sending:
         self._answer_tokens_max = answer_tokens_max
         self._settings = settings
         self._balance_changed = balance_changed
+        self.is_stopping = False
 
     def send(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Reply) -> None:
         """Begin to send a message; its outcome goes to `reply`. Closing the socket stops nothing."""
@@ -205,6 +210,8 @@ class Sending:
 
     async def _prepare(self, chat: LiveChat, sender: Sender, message: NewMessage) -> _Prepared:
         """Ask everything that can be asked before the commit, the model last."""
+        if self.is_stopping:
+            raise Refusal(Code.UNAVAILABLE, "This server is stopping. Connect again.", after_seconds=1.0)
         if chat.epoch is None and not await self._takeover.take(chat):
             raise Refusal(Code.BUSY, "An answer is running in this chat.")
         refusal = refuse_send(chat.state)

@@ -19,7 +19,7 @@ from server.domain.chats import ChatState, CreditState, EndReason, end_answer
 from server.domain.errors import Code, Refusal
 from server.domain.meter import Meter
 from server.llm.tokens import count_off_loop
-from server.storage.outages import outages_refused
+from server.storage.outages import is_outage, outages_refused
 from server.storage.postgres import Postgres
 
 REAPED_AT_ONCE_MAX: Final = 64
@@ -29,14 +29,16 @@ _TAKE: Final = """
     UPDATE chat SET epoch = epoch + 1, owner_node = $3
      WHERE id = $1 AND epoch = $2 AND deleted_at IS NULL
        AND (state <> 'ANSWERING'
+            OR owner_node = $3
             OR $4 AND NOT EXISTS (SELECT 1 FROM node WHERE id = owner_node AND lease_until > clock_timestamp()))
     RETURNING id, channel_id, epoch, state, credit_state, tokens_used, token_cap
 """
 _ORPHANS: Final = """
     SELECT id, epoch FROM chat
-     WHERE state = 'ANSWERING' AND owner_node IS DISTINCT FROM $1
-       AND NOT EXISTS (SELECT 1 FROM node WHERE node.id = chat.owner_node AND lease_until > clock_timestamp())
-     ORDER BY id LIMIT $2
+     WHERE state = 'ANSWERING'
+       AND CASE WHEN owner_node = $1 THEN NOT id = ANY($2)
+                ELSE NOT EXISTS (SELECT 1 FROM node WHERE id = chat.owner_node AND lease_until > clock_timestamp()) END
+     ORDER BY id LIMIT $3
 """
 
 log = structlog.get_logger(__name__)
@@ -114,10 +116,13 @@ class Takeover:
         chat.adopt(loaded.live)
 
     async def reap(self) -> int:
-        """Finish the answers of dead nodes; returns how many."""
+        """Finish the answers of dead nodes, and those that this node has in its rows but not in its memory (a turn that
+        broke); returns how many."""
         if not self.believes_in_death:
             return 0
-        orphans = await self._postgres.pool.fetch(_ORPHANS, self._node.id, REAPED_AT_ONCE_MAX)
+        orphans = await self._postgres.pool.fetch(
+            _ORPHANS, self._node.id, list(self._live_chats.owned()), REAPED_AT_ONCE_MAX
+        )
         reaped = 0
         for orphan in orphans:
             reaped += await self._reap(orphan["id"], orphan["epoch"])
@@ -125,10 +130,16 @@ class Takeover:
 
     async def _reap(self, chat_id: UUID, epoch: int) -> bool:
         chat = self._live_chats.held(chat_id)
-        if chat is None:
-            return await self._take(chat_id, epoch)
-        async with chat.taking:
-            return await self._take(chat_id, epoch)
+        try:
+            if chat is None:
+                return await self._take(chat_id, epoch)
+            async with chat.taking:
+                return await self._take(chat_id, epoch)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("chat_not_reaped", chat=str(chat_id))  # one broken chat must not keep the others waiting
+            return False
 
     async def run(self) -> None:
         """Reap until cancelled."""

@@ -134,16 +134,21 @@ class Turn:
         try:
             await self._read_until_end(asking)
             await self._finish()
+            await self._deps.checkpoints.end(chat.facts.id)
         except _EpochLost:
             log.warning("answer_dropped", chat=str(chat.facts.id), epoch=self._epoch)
             if chat.runner is self:
                 chat.end_answer()
                 await self._deps.live_chats.reload(chat.facts.id)
+        except Exception:
+            log.exception("answer_not_ended", chat=str(chat.facts.id))
+            chat.end_answer()
+            chat.epoch = None  # the reaper ends it from the checkpoint
         finally:
             if self._grace is not None:
                 self._grace.cancel()
+            self._deps.checkpoints.stop(chat.facts.id)
             await self._answer.aclose()
-            await self._deps.checkpoints.end(chat.facts.id)
 
     async def _read_until_end(self, asking: "asyncio.Task[Piece | None]") -> None:
         """Read in a task of its own, so that a stop can end the reading and nothing else."""

@@ -19,6 +19,8 @@ from starlette.applications import Starlette
 from server.app import create_app
 from server.config import Config, Environment, LeaseConfig, ModelConfig, ModelKind
 from server.gateway import Gateway
+from server.serving import listen
+from server.ws.uvicorn_socket import UvicornSocket
 from tests.support.socket_client import SocketClient
 
 READY_SECONDS: Final = 20.0
@@ -112,14 +114,14 @@ async def local_gateway(
     is_sole: bool = False,
 ) -> AsyncIterator[LocalGateway]:
     """Run a gateway in this loop on a free port, with uvicorn as in production."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     config = replace(test_config(postgres_url, redis_url, port, settings or {}), model=model)
     app = create_app(config, is_sole=is_sole)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            ws="websockets-sansio",
+            ws=UvicornSocket,
             ws_max_size=65_536,
             ws_per_message_deflate=False,
             lifespan="on",

@@ -1,4 +1,4 @@
-"""The world of a test: the demo channels as `tallylight run` makes them, through the ledger, so that it can be checked."""
+"""The world of a test: the demo channels as `tallylight run` makes them, with books that can be checked."""
 
 import contextlib
 from collections.abc import AsyncIterator
