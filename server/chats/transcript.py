@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from server.domain.chats import MessageStatus, MessageType
 
 SHOWN_BYTES: Final = 64 * 1024
@@ -78,12 +80,12 @@ class Transcript:
         return next((message for message in reversed(self.messages) if message.id == message_id), None)
 
     def shown(self) -> list[LiveMessage]:
-        """Return what a snapshot shows, oldest first: the newest messages within 64 KiB and 50, the last one whole
-        whatever its size is."""
+        """Return what a snapshot shows, oldest first: the newest messages within 64 KiB of JSON and 50, the last one
+        whole whatever its size is, so that a snapshot always fits one frame."""
         shown: list[LiveMessage] = []
         size_bytes = 0
         for message in reversed(self.messages):
-            size_bytes += len(message.text.encode())
+            size_bytes += len(msgspec.json.encode(message.text))
             if shown and (size_bytes > SHOWN_BYTES or len(shown) == SHOWN_MESSAGES):
                 break
             shown.append(message)
