@@ -20,8 +20,7 @@ from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
 from server.auth.sessions import SessionLimits, Sessions
 from server.channels.catalog import ChannelSort
-from server.chats.nodes import LeaseTimes
-from server.config import Config, LeaseConfig, ModelConfig, ModelKind
+from server.config import Config, ModelConfig, ModelKind
 from server.domain.channels import ChannelStatus
 from server.domain.settings import Settings
 from server.gateway import Gateway, GatewayParts
@@ -75,7 +74,7 @@ class _App:
                 settings=settings,
                 answers=answers,
                 answer_tokens_max=config.model.answer_tokens,
-                times=_lease_times(config.lease),
+                times=config.lease,
                 is_sole=self._is_sole,
             )
             gateway = await stack.enter_async_context(Gateway.running(parts))
@@ -159,10 +158,6 @@ def create_app(config: Config, *, is_sole: bool = False) -> Starlette:
             finished at once instead of after its lease.
     """
     return Starlette(lifespan=_App(config, is_sole=is_sole).lifespan)
-
-
-def _lease_times(lease: LeaseConfig) -> LeaseTimes:
-    return LeaseTimes(lease.lease_seconds, lease.renewal_seconds, lease.reaper_seconds)
 
 
 def _is_local(model: ModelConfig) -> bool:

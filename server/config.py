@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from server.chats.nodes import LeaseTimes
 from server.domain.errors import Refusal
-from server.domain.settings import Settings, texts_from_environment
+from server.domain.settings import known, texts_from_environment
 
 DEFAULT_PORT = 8420
 SHORTEST_SECRET_CHARACTERS = 32
@@ -78,21 +79,6 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseConfig:
-    """By what a node's death is told.
-
-    Attributes:
-        lease_seconds: how long a node counts as alive after its last renewal.
-        renewal_seconds: how often it renews; a third of the lease leaves room for one that fails.
-        reaper_seconds: how often the answers of dead nodes are looked for.
-    """
-
-    lease_seconds: float = 6.0
-    renewal_seconds: float = 2.0
-    reaper_seconds: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a gateway process is told.
 
@@ -116,7 +102,7 @@ class Config:
     secret: str = field(repr=False)
     model: ModelConfig
     setting_texts: Mapping[str, str]
-    lease: LeaseConfig
+    lease: LeaseTimes
     trusted_proxies: Sequence[str]
     drain_seconds: float
 
@@ -297,9 +283,9 @@ def _read_model(reader: _Reader, environment: Mapping[str, str]) -> ModelConfig:
     )
 
 
-def _read_lease(reader: _Reader) -> LeaseConfig:
-    default = LeaseConfig()
-    lease = LeaseConfig(
+def _read_lease(reader: _Reader) -> LeaseTimes:
+    default = LeaseTimes()
+    lease = LeaseTimes(
         lease_seconds=reader.seconds("TALLYLIGHT_LEASE_SECONDS", default.lease_seconds),
         renewal_seconds=reader.seconds("TALLYLIGHT_LEASE_RENEWAL_SECONDS", default.renewal_seconds),
         reaper_seconds=reader.seconds("TALLYLIGHT_REAPER_SECONDS", default.reaper_seconds),
@@ -312,8 +298,12 @@ def _read_lease(reader: _Reader) -> LeaseConfig:
 def _read_settings(reader: _Reader, environment: Mapping[str, str]) -> Mapping[str, str]:
     try:
         texts = texts_from_environment(environment)
-        Settings().with_texts(texts)
     except Refusal as refusal:
         reader.problems.append(refusal.message)
         return {}
+    for key, text in texts.items():
+        try:
+            known(key).parse(text)
+        except Refusal as refusal:
+            reader.problems.append(f"{known(key).environment_name} is {text!r}; {refusal.message}")
     return texts

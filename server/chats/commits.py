@@ -16,7 +16,8 @@ from uuid import UUID
 
 import structlog
 
-from server.chats.admission import Admitted, Decision, Start, decide
+from server.chats.admission import Admitted, Decision, decide
+from server.chats.starts import Start
 from server.chats.turn_rows import read_facts, write_admitted
 from server.domain.errors import Code, Refusal
 from server.ledger import charging, quotas

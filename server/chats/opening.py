@@ -59,12 +59,17 @@ class Opening:
         self._settings = settings
         self._node_id = node_id
 
-    async def open(self, identity: Identity, idem: str, channel_ref: str) -> Opened:
+    async def open(
+        self, identity: Identity, idem: str, channel_ref: str, *, refuse_new: Refusal | None = None
+    ) -> Opened:
         """Make a chat on a channel, or return the one that this `idem` made.
+
+        Args:
+            refuse_new: why the caller may have no further chat; one that is there is returned all the same.
 
         Raises:
             Refusal: `not_found`, `channel_pending`, `channel_inactive`, `forbidden`, `conflict` (the idem opened a chat
-                on another channel), `unavailable`.
+                on another channel), `unavailable`, and `refuse_new`.
         """
         with outages_refused():
             channel = await self._catalog.find(channel_ref)
@@ -72,7 +77,7 @@ class Opening:
                 raise Refusal(Code.NOT_FOUND, "There is no such channel.")
             earlier = await self._find_opened(identity, idem)
             if earlier is None:
-                refusal = refusal_of_chat(channel.status)
+                refusal = refuse_new or refusal_of_chat(channel.status)
                 if refusal is None and identity.is_visitor and not self._settings.current.chat_visitors_allowed:
                     refusal = Refusal(Code.FORBIDDEN, "Sign in to chat on this site.")
                 if refusal is not None:

@@ -14,11 +14,12 @@ from uuid import UUID
 import structlog
 
 from server.channels.knowledge import Knowledge
-from server.chats.admission import Admitted, EpochLost, Repeated, Start, VisitorClaim, no_credit
+from server.chats.admission import Admitted, EpochLost, Repeated, no_credit
 from server.chats.commits import Started
 from server.chats.history import find_by_idem, load_messages
 from server.chats.live_chat import LiveChat
 from server.chats.settling import BalanceChanged
+from server.chats.starts import Start, VisitorClaim
 from server.chats.takeover import Takeover
 from server.chats.transcript import LiveMessage
 from server.chats.turns import Turn, TurnDeps

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from server.chats.history import EndedAnswer, Saved, save_answer
+from server.chats.saving import EndedAnswer, Saved, save_answer
 from server.domain.events import CreditReason
 from server.ledger.accounts import Balance
 from server.ledger.credits import Credits

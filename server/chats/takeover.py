@@ -10,10 +10,11 @@ import asyncpg
 import structlog
 
 from server.chats.checkpoints import Checkpoints
-from server.chats.history import EndedAnswer, load_chat
+from server.chats.history import load_chat
 from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import Node
+from server.chats.saving import EndedAnswer
 from server.chats.settling import Settling
 from server.domain.chats import ChatState, CreditState, EndReason, end_answer
 from server.domain.errors import Code, Refusal

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from server.chats.admission import Admitted, Facts, LockedChat, Start, StoredMessage
+from server.chats.admission import Admitted
+from server.chats.starts import Facts, LockedChat, Start, StoredMessage
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState
 from server.ledger import charging, quotas

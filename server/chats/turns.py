@@ -14,10 +14,10 @@ import structlog
 
 from server.chats.checkpoints import Checkpoints
 from server.chats.commits import GroupCommit
-from server.chats.history import EndedAnswer, Saved
 from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import Node
+from server.chats.saving import EndedAnswer, Saved
 from server.chats.settling import Settling
 from server.chats.transcript import LiveMessage
 from server.domain.chats import ChatState, CreditState, Ending, EndReason, end_answer

@@ -8,6 +8,7 @@ size of the batch, and checks what it has written: rows that are not as expected
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from server.domain.channels import ChannelStatus
@@ -15,6 +16,31 @@ from server.ledger.accounts import Balance, ChannelAccount, expect, lock_channel
 from server.storage.postgres import Connection
 
 __all__ = ["ChannelAccount", "Connection", "charge", "lock_channels", "refund", "spend"]
+
+
+_CHARGE: Final = """
+    WITH start AS (
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
+            AS start (channel_id, chat_id, channel_seq, balance_after)
+    ), chats AS (
+        UPDATE chat SET credit_state = 'CHARGED', charged_at = clock_timestamp()
+        FROM start
+        WHERE chat.id = start.chat_id AND chat.channel_id = start.channel_id AND chat.credit_state = 'NONE'
+        RETURNING chat.id
+    ), entries AS (
+        INSERT INTO credit_entry (channel_id, channel_seq, kind, delta, balance_after, chat_id)
+        SELECT channel_id, channel_seq, 'CHAT', -1, balance_after, chat_id FROM start
+        RETURNING chat_id
+    ), channels AS (
+        UPDATE channel SET credit_balance = credit_balance - taken.credits,
+                           ledger_version = ledger_version + taken.credits
+        FROM unnest($5::uuid[], $6::bigint[], $7::bigint[]) AS taken (channel_id, version, credits)
+        WHERE channel.id = taken.channel_id AND channel.ledger_version = taken.version
+        RETURNING channel.id
+    )
+    SELECT (SELECT count(*) FROM chats) AS chats, (SELECT count(*) FROM entries) AS entries,
+           (SELECT count(*) FROM channels) AS channels
+"""
 
 
 async def charge(
@@ -44,29 +70,7 @@ async def charge(
     expect(all(account.status is ChannelStatus.ACTIVE for account in charged), "only channels on air are charged")
     expect(all(account.balance >= taken[account.id] for account in charged), "credits are there to be taken")
     counts = await conn.fetchrow(
-        """
-        WITH start AS (
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[])
-                AS start (channel_id, chat_id, channel_seq, balance_after)
-        ), chats AS (
-            UPDATE chat SET credit_state = 'CHARGED', charged_at = clock_timestamp()
-            FROM start
-            WHERE chat.id = start.chat_id AND chat.channel_id = start.channel_id AND chat.credit_state = 'NONE'
-            RETURNING chat.id
-        ), entries AS (
-            INSERT INTO credit_entry (channel_id, channel_seq, kind, delta, balance_after, chat_id)
-            SELECT channel_id, channel_seq, 'CHAT', -1, balance_after, chat_id FROM start
-            RETURNING chat_id
-        ), channels AS (
-            UPDATE channel SET credit_balance = credit_balance - taken.credits,
-                               ledger_version = ledger_version + taken.credits
-            FROM unnest($5::uuid[], $6::bigint[], $7::bigint[]) AS taken (channel_id, version, credits)
-            WHERE channel.id = taken.channel_id AND channel.ledger_version = taken.version
-            RETURNING channel.id
-        )
-        SELECT (SELECT count(*) FROM chats) AS chats, (SELECT count(*) FROM entries) AS entries,
-               (SELECT count(*) FROM channels) AS channels
-        """,
+        _CHARGE,
         [channel_id for channel_id, _ in starts],
         [chat_id for _, chat_id in starts],
         numbers,

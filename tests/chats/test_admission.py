@@ -5,17 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from server.chats.admission import (
-    Admitted,
-    EpochLost,
-    Facts,
-    LockedChat,
-    Repeated,
-    Start,
-    StoredMessage,
-    VisitorClaim,
-    decide,
-)
+from server.chats.admission import Admitted, EpochLost, Repeated, decide
+from server.chats.starts import Facts, LockedChat, Start, StoredMessage, VisitorClaim
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState
 from server.domain.errors import Code, Refusal

@@ -17,7 +17,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from server.app import create_app
-from server.config import Config, Environment, LeaseConfig, ModelConfig, ModelKind
+from server.chats.nodes import LeaseTimes
+from server.config import Config, Environment, ModelConfig, ModelKind
 from server.gateway import Gateway
 from server.serving import listen
 from server.ws.uvicorn_socket import UvicornSocket
@@ -25,7 +26,7 @@ from tests.support.socket_client import SocketClient
 
 READY_SECONDS: Final = 20.0
 SECRET: Final = "a secret of the tests, the same for all"
-SHORT_LEASE: Final = LeaseConfig(lease_seconds=1.0, renewal_seconds=0.3, reaper_seconds=0.3)
+SHORT_LEASE: Final = LeaseTimes(lease_seconds=1.0, renewal_seconds=0.3, reaper_seconds=0.3)
 
 SCRIPTED: Final = ModelConfig(
     kind=ModelKind.SCRIPTED,
@@ -194,7 +195,9 @@ async def gateway_process(
         **(environment or {}),
     }
     command = [sys.executable, "-m", "server", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, env=variables, cwd=Path(__file__).parents[2], start_new_session=True)
+    process = await asyncio.to_thread(
+        lambda: subprocess.Popen(command, env=variables, cwd=Path(__file__).parents[2], start_new_session=True)
+    )
     running = GatewayProcess(url, process=process)
     try:
         await until_ready(url)
