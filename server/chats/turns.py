@@ -94,6 +94,7 @@ class Turn:
         self._reader: asyncio.Task[None] | None = None
         self._why = EndReason.ERROR
         self._is_stopped = False
+        self._is_releasing = False
         self._usage_told_seconds = 0.0
 
     def stop(self) -> None:
@@ -116,7 +117,7 @@ class Turn:
         if self._is_stopped or (self._reader is not None and self._reader.done()):
             return
         self._is_stopped, self._why = True, why
-        if self._reader is not None:
+        if self._reader is not None and not self._is_releasing:
             self._reader.cancel()
 
     async def run(self, asking: "asyncio.Task[Piece | None]") -> None:
@@ -173,7 +174,9 @@ class Turn:
 
     async def _read(self, asking: "asyncio.Task[Piece | None]") -> None:
         piece = await asking
-        if piece is not None:
+        if piece is not None and self._chat.credit_state is CreditState.CHARGED:
+            # A stop waits from here until the token is out: a chat whose credit is spent must have got one for it.
+            self._is_releasing = True
             await self._release_first_token()
         while piece is not None:
             if self._deps.node.is_overdue:
@@ -181,6 +184,9 @@ class Turn:
             if self._chat.epoch != self._epoch:
                 raise _EpochLost
             self._emit(piece)
+            self._is_releasing = False
+            if self._is_stopped:
+                return
             piece = await anext(self._answer, None)
         end = self._answer.end
         assert end is not None
