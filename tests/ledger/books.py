@@ -39,11 +39,12 @@ class Books:
 
     async def add_credits(self, channel_id: UUID, credits_: int) -> Balance:
         """An ADJUST entry."""
+        source_id = new_id()
 
         async def work(conn: Connection) -> Balance:
             account = (await lock_channels(conn, [channel_id]))[channel_id]
             return await post(
-                conn, account, kind=CreditEntryKind.ADJUST, delta=credits_, source_id=new_id(), reason="a test"
+                conn, account, kind=CreditEntryKind.ADJUST, delta=credits_, source_id=source_id, reason="a test"
             )
 
         return await self.postgres.transact(work)

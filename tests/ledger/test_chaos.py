@@ -61,7 +61,8 @@ class Node:
 
     async def move_money(self, rng: random.Random, channel_id: UUID) -> str:
         if rng.random() < 0.5:
-            await self.books.give(channel_id, TransactionType.CREDIT_PURCHASE, rng.randint(10, 40))
+            new = await self.books.contribution(channel_id, TransactionType.CREDIT_PURCHASE, rng.randint(10, 40))
+            await self.books.settle(new.id)
             return "bought"
         await adjust(self.postgres, self.credits, Adjustment(new_id(), channel_id, rng.choice((-2, 1)), "chaos"))
         return "adjusted"
