@@ -29,6 +29,7 @@ from server.llm.model import Model, PromptMessage
 from server.llm.openai_model import OpenAIModel, OpenAIOptions
 from server.llm.prompts import Spoken, Window, fit
 from server.llm.scripted_model import ScriptedModel
+from server.llm.tokens import count_off_loop
 from server.llm.watch import WARMING_TOKENS, ModelWatch, WarmingPrompts
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
@@ -65,6 +66,7 @@ class _App:
             stack.push_async_callback(redis.close)
             settings = LiveSettings(postgres, Settings().with_texts(config.setting_texts))
             await settings.load()
+            await count_off_loop("")  # reads the vocabulary, a third of a second, before the first fan asks
             model = _make_model(config.model)
             stack.push_async_callback(model.aclose)
             answers = Answers(model, AnswerLimits(first_token_seconds=config.model.first_token_timeout_seconds))

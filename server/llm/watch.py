@@ -15,6 +15,8 @@ PROBE_SECONDS: Final = 2.0
 PROBE_AGAIN_SECONDS: Final = 30.0
 """How often one that has answered is."""
 WARMING_TOKENS: Final = 1
+WARMING_SECONDS_MAX: Final = 120.0
+"""A model that has not read its prompts by then answers cold."""
 
 log = structlog.get_logger(__name__)
 
@@ -68,11 +70,19 @@ class ModelWatch:
         """Have the model read each prefix once; a small model on two cores needs some ten seconds for it."""
         if self._warming_prompts is None:
             return
-        for prompt in await self._warming_prompts():
-            stream = self._model.stream(prompt, WARMING_TOKENS)
-            try:
-                while await stream.read():
-                    pass
-            finally:
-                await stream.aclose()
-        log.info("model_warmed_up", model=self._model.name)
+        try:
+            async with asyncio.timeout(WARMING_SECONDS_MAX):
+                for prompt in await self._warming_prompts():
+                    await self._read_once(prompt)
+        except TimeoutError:
+            log.warning("model_still_cold", model=self._model.name, waited_seconds=WARMING_SECONDS_MAX)
+        else:
+            log.info("model_warmed_up", model=self._model.name)
+
+    async def _read_once(self, prompt: Sequence[PromptMessage]) -> None:
+        stream = self._model.stream(prompt, WARMING_TOKENS)
+        try:
+            while await stream.read():
+                pass
+        finally:
+            await stream.aclose()
