@@ -39,7 +39,6 @@ PLACEHOLDERS = {
     "TALLYLIGHT_REDIS_URL": "redis://to.be.started",
     "TALLYLIGHT_PUBLIC_URL": "http://to.be.known",
     "TALLYLIGHT_SECRET": "a secret that is made at the first start",
-    "TALLYLIGHT_LLM": ModelKind.SCRIPTED.value,
 }
 """Stand for what is not there yet, so that what the user has set can be checked before anything starts."""
 
@@ -60,7 +59,7 @@ def run(
     from server.serving import listen
 
     kind = model_kind(os.environ, otherwise=ModelKind.LOCAL)
-    read_config(PLACEHOLDERS | _variables_set(), drain_seconds=DRAIN_SECONDS)
+    _check_settings(kind)
     configure_logs(json_lines=False, level=logging.WARNING)
     signal.signal(signal.SIGTERM, _interrupt)
     with DataFolder(data_dir_or_default(data_dir)) as folder, listen(LOOPBACK, port) as listener:
@@ -81,6 +80,14 @@ def run(
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             instance.stop(max(LEAST_PARTS_END_SECONDS, END_SECONDS - ending_seconds))
+
+
+def _check_settings(kind: ModelKind) -> None:
+    """Tells what the user has set wrongly, before anything starts."""
+    # The local model brings its own name and address.
+    checked = ModelKind.SCRIPTED if kind is ModelKind.LOCAL else kind
+    variables = PLACEHOLDERS | _variables_set() | {"TALLYLIGHT_LLM": checked.value}
+    read_config(variables, drain_seconds=DRAIN_SECONDS)
 
 
 def _start_servers(instance: Instance) -> None:
