@@ -1,6 +1,7 @@
 // The chat as its reader sees it: draws what the session tells, and hands on what the reader does.
 import {AnswerAnnouncer} from './answer-announcer.js';
 import {ChannelFacts} from './channel-facts.js';
+import {readEarlier} from './chat-history.js';
 import {ChatMemory} from './chat-memory.js';
 import {ChatSession} from './chat-session.js';
 import {setText} from './dom.js';
@@ -36,6 +37,7 @@ export class ChatView {
   #usedBefore = null;
   #closedWhy = null;
   #refusal = null;
+  #hadCredits = false; // when the reader asked
   #waitingSince = null;
   #since = null;
   #back = {until: 0, text: ''};
@@ -54,7 +56,11 @@ export class ChatView {
     this.#transcript = new Transcript({
       log: this.frame.log, strings, title: () => this.#title, said: text => this.frame.say(text),
       followed: isFollowing => { this.frame.jump.hidden = isFollowing; },
-      actions: {continue: () => this.ask(strings.continueText), tryAgain: () => this.ask(this.#transcript.lastQuestion)},
+      actions: {
+        continue: () => this.ask(strings.continueText),
+        tryAgain: () => this.ask(this.#transcript.lastQuestion),
+        earlier: id => this.#showEarlier(id),
+      },
     });
     const {url, view} = {url: socketAddress(options.base), view: this.#listener()};
     this.#session = new ChatSession({url, channel: options.channel, memory: this.#memory, view});
@@ -92,6 +98,7 @@ export class ChatView {
     if (!message || !this.#canSend(this.#notice(message))) return false;
     this.#refusal = null;
     this.#facts.hasNewCredits = false;
+    this.#hadCredits = this.#facts.balance > 0;
     this.#propose(message);
     this.#session.send(message);
     this.#render();
@@ -162,6 +169,11 @@ export class ChatView {
     const question = this.#transcript.lastQuestion;
     this.#begin();
     this.ask(question);
+  }
+
+  async #showEarlier(messageId) {
+    const messages = await readEarlier(this.#options.base, this.#session.chat.id, messageId);
+    if (messages) this.#transcript.prepend(messages);
   }
 
   #propose(text) {
@@ -280,7 +292,7 @@ export class ChatView {
   }
 
   #refused(error, {text}) {
-    this.#refusal = {...error, hadCredits: this.#facts.balance > 0, until: Date.now() + (error.after ?? 0) * 1000};
+    this.#refusal = {...error, hadCredits: this.#hadCredits, until: Date.now() + (error.after ?? 0) * 1000};
     this.#waitingSince = null;
     this.#transcript.drop();
     const draft = this.frame.composer.text;

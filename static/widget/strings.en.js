@@ -40,6 +40,7 @@ export default {
   copied: 'Copied',
   notCopied: 'Not copied',
   copyMessage: 'Copy message',
+  earlier: 'Show earlier messages',
   table: 'Table',
   code: lang => (lang ? `Code, ${lang}` : 'Code'),
   image: alt => `image: ${alt}`,

@@ -104,6 +104,8 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
   content:"";display:inline-block;inline-size:.5ch;block-size:1em;margin-inline-start:2px;vertical-align:-.15em;background:var(--alert);
 }
 
+.earlier{display:block;margin:0 auto 1em;border-color:var(--edge);font-weight:400;font-size:.875em}
+
 .welcome{max-inline-size:52ch}
 .welcome p{margin:.25em 0 1em;font-size:1.125em}
 .starters{list-style:none;margin:0;padding:0;display:grid;gap:.5em;justify-items:start}

@@ -8,7 +8,7 @@ const COPIED_MS = 2_000;
 // How messages of a snapshot ended, as `done.why` would have told.
 const ENDINGS = {stopped: 'user_stop', cut: 'cap', interrupted: 'interrupted', failed: 'error'};
 
-/** Draws messages into `log`. `actions` has `continue` and `tryAgain`; `said(text)` announces; `followed` as ScrollFollower. */
+/** Draws messages into `log`. `actions` has `continue`, `tryAgain`, `earlier(id)`; `said(text)` announces; `followed` as ScrollFollower. */
 export class Transcript {
   #log;
   #strings;
@@ -20,6 +20,7 @@ export class Transcript {
   #live = null;
   #clock = new DrawClock(() => this.#draw());
   #hasRoom = false;
+  #earlier = null;
   #scroll;
 
   constructor({log, strings, title, actions, said, followed}) {
@@ -55,11 +56,34 @@ export class Transcript {
     this.#messages.clear();
     this.#live = null;
     for (const told of messages) this.#restore(told);
+    this.#offerEarlier(messages[0]);
     const last = [...this.#messages.values()].findLast(message => message.isMine);
     if (this.#pending && last?.text === this.#pending.text) this.drop(); // it had arrived
     if (this.#pending) this.#log.append(this.#pending.element);
     if (this.#scroll.isFollowing) this.#scroll.follow();
     else this.#log.scrollTop = scrollTop;
+  }
+
+  /** Show older messages above the others; the reader keeps the place. */
+  prepend(messages) {
+    const {scrollHeight, scrollTop} = this.#log;
+    const newer = [...this.#messages];
+    this.#messages.clear();
+    for (const told of messages) this.#restore(told);
+    const older = [...this.#messages.values()].map(({element}) => element);
+    this.#log.prepend(...older);
+    newer.forEach(([id, message]) => this.#messages.set(id, message));
+    this.#offerEarlier(messages[0]);
+    this.#log.scrollTop = scrollTop + this.#log.scrollHeight - scrollHeight;
+    this.#log.focus();
+  }
+
+  // What has a parent is not the first of its chat.
+  #offerEarlier(first) {
+    this.#earlier?.remove();
+    if (!first?.parent) return;
+    this.#earlier = button(this.#strings.earlier, {className: 'earlier', onclick: () => this.#actions.earlier(first.id)});
+    this.#log.prepend(this.#earlier);
   }
 
   #restore(told) {

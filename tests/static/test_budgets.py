@@ -31,7 +31,7 @@ CHAT = [*widget(WIDGET), "vendor/marked-18.2.1.js", "site.css", "pages/live-chan
 @pytest.mark.parametrize(
     ("files", "limit_kilobytes"),
     [
-        pytest.param(widget(WIDGET - LAZY - LOOKS), 24, id="component, socket, scroll, strings"),
+        pytest.param(widget(WIDGET - LAZY - LOOKS), 26, id="component, socket, scroll, strings"),
         pytest.param(widget(LOOKS), 4, id="looks of the component"),
         pytest.param([*widget(LAZY), "vendor/marked-18.2.1.js"], 20, id="markdown, loaded with the first answer"),
         pytest.param(["site.css"], 8, id="looks of the pages"),
