@@ -7,6 +7,7 @@ class CloseCode(IntEnum):
     """Why the server ends a connection."""
 
     UNSUPPORTED_DATA = 1003  # RFC 6455, section 7.4.1
+    TOO_BIG = 1009
     INTERNAL = 4000
     DRAINING = 4001
     SLOW_CONSUMER = 4002

@@ -115,8 +115,8 @@ class Commands:
     async def _watch(self, connection: Connection, command: Watch) -> None:
         channel = await self._channel(command.channel)
         self._check_watches(connection, channel)
-        connection.outbox.put(encode(Ok(command.rid)))
         await self._watch_channel(connection, channel)
+        connection.outbox.put(encode(Ok(command.rid)))
 
     async def _unwatch(self, connection: Connection, command: Unwatch) -> None:
         channel = await self._channel(command.channel)
@@ -127,21 +127,22 @@ class Commands:
 
     async def _open(self, connection: Connection, command: Open) -> None:
         check_idem(command.idem)
-        self._check_chats(connection)
-        opened = await self._deps.opening.open(_identity(connection), command.idem, command.channel)
+        opened = await self._deps.opening.open(
+            _identity(connection), command.idem, command.channel, refuse_new=self._refuse_chat(connection)
+        )
+        self._check_chats(connection, opened.chat)
         channel = await self._channel(opened.chat.facts.channel_name)
-        subscription = self._subscribe(connection, opened.chat, channel.credit_balance)
-        subscription.begin(command.rid, "new" if opened.is_new else "snapshot", epoch=None, seq=None)
         if len(connection.watched) < self._deps.settings.current.ws_channels_per_socket:
             await self._watch_channel(connection, channel)
+        subscription = self._subscribe(connection, opened.chat, channel.credit_balance)
+        subscription.begin(command.rid, "new" if opened.is_new else "snapshot", epoch=None, seq=None)
 
     async def _sub(self, connection: Connection, command: Sub) -> None:
         if command.share is not None:
             raise not_found()
         chat_id = _uuid(command.chat)
         chat = await self._deps.opening.find(_identity(connection), chat_id)
-        if not any(one.chat is chat for one in connection.subscriptions.values()):
-            self._check_chats(connection)
+        self._check_chats(connection, chat)
         channel = await self._channel(chat.facts.channel_name)
         subscription = self._subscribe(connection, chat, channel.credit_balance)
         subscription.begin(command.rid, "snapshot", epoch=command.epoch, seq=command.seq)
@@ -201,14 +202,20 @@ class Commands:
         if channel.id not in connection.watched and len(connection.watched) >= limit:
             raise Refusal(Code.RATE_LIMITED, f"A socket may watch {limit} channels.")
 
-    def _check_chats(self, connection: Connection) -> None:
+    def _refuse_chat(self, connection: Connection) -> Refusal | None:
         limit = self._deps.settings.current.ws_chats_per_socket
-        if len(connection.subscriptions) >= limit:
-            raise Refusal(Code.RATE_LIMITED, f"A socket may follow {limit} chats.")
+        if len(connection.subscriptions) < limit:
+            return None
+        return Refusal(Code.RATE_LIMITED, f"A socket may follow {limit} chats.")
+
+    def _check_chats(self, connection: Connection, chat: LiveChat) -> None:
+        refusal = self._refuse_chat(connection)
+        if refusal is not None and not any(one.chat is chat for one in connection.subscriptions.values()):
+            raise refusal
 
     async def _watch_channel(self, connection: Connection, channel: Channel) -> None:
-        connection.watched[channel.id] = partial(self._deps.watching.unwatch, channel.id, connection)
         await self._deps.watching.watch(channel.id, connection)
+        connection.watched[channel.id] = partial(self._deps.watching.unwatch, channel.id, connection)
 
     @staticmethod
     def _subscribe(connection: Connection, chat: LiveChat, balance: int) -> Subscription:

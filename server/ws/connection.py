@@ -71,16 +71,18 @@ class Connection:
         self._send = send
         self._carry_out = carry_out
         self._bucket = TokenBucket.full(settings.ws_commands_per_second, settings.ws_commands_burst, time.monotonic())
+        self._frame_bytes_max = settings.ws_frame_bytes
         self._strikes = 0
         self._commands: deque[AnyCommand] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._closing: int | None = None
         self._is_greeted = False
+        self._hello_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve the socket until it is closed by either side."""
-        hello = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._close_without_hello)
+        self._expect_hello()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -90,7 +92,7 @@ class Connection:
                 if self._worker is not None:
                     self._worker.cancel()
         finally:
-            hello.cancel()
+            self._stop_waiting_for_hello()
             for subscription in self.subscriptions.values():
                 subscription.end()
             self.subscriptions.clear()
@@ -136,9 +138,13 @@ class Connection:
         )
         self.outbox.put(encode(frame))
 
-    def _close_without_hello(self) -> None:
-        if not self._is_greeted:
-            self.close(CloseCode.NO_HELLO)
+    def _expect_hello(self) -> None:
+        self._is_greeted = False
+        self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.close, CloseCode.NO_HELLO)
+
+    def _stop_waiting_for_hello(self) -> None:
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
 
     async def _read(self) -> None:
         while True:
@@ -150,6 +156,8 @@ class Connection:
             text = message.get("text")
             if text is None:
                 self.close(CloseCode.UNSUPPORTED_DATA)
+            elif len(text.encode()) > self._frame_bytes_max:
+                self.close(CloseCode.TOO_BIG)
             else:
                 self._take(text)
 
@@ -173,7 +181,6 @@ class Connection:
             refusal = Refusal(Code.OVERLOADED, "Too many commands wait.", after_seconds=1.0)
             self.refuse(refusal, rid=_rid(command), k=_alias(command))
         else:
-            self._is_greeted = True
             self._hand_over(command)
 
     def _strike(self, reason: str) -> None:
@@ -184,6 +191,8 @@ class Connection:
             self.refuse(Refusal(Code.BAD_REQUEST, reason), rid=None)
 
     def _hand_over(self, command: AnyCommand) -> None:
+        self._stop_waiting_for_hello()
+        self._is_greeted = True
         self._commands.append(command)
         if self._worker is None:
             assert self._tasks is not None
@@ -195,13 +204,16 @@ class Connection:
             try:
                 await self._carry_out(self, command)
             except Refusal as refusal:
-                self.refuse(refusal, rid=_rid(command), k=_alias(command))
+                self._fail(command, refusal)
             except Exception:
                 log.exception("command_failed", command=type(command).__name__)
-                self.refuse(
-                    Refusal(Code.INTERNAL, "Something broke on our side."), rid=_rid(command), k=_alias(command)
-                )
+                self._fail(command, Refusal(Code.INTERNAL, "Something broke on our side."))
         self._worker = None
+
+    def _fail(self, command: AnyCommand, refusal: Refusal) -> None:
+        self.refuse(refusal, rid=_rid(command), k=_alias(command))
+        if isinstance(command, Hello):
+            self._expect_hello()  # nobody is known yet: hello may be said again
 
     async def _write(self) -> None:
         try:

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct
 
 SUBPROTOCOL: Final = "tallylight.v1"
+REASON_CHARACTERS_MAX: Final = 200
+"""What a client is told about a frame that is no command; a reason may quote it."""
 
 
 class Command(Struct, tag_field="t", forbid_unknown_fields=True):
@@ -334,7 +336,7 @@ def decode(text: str) -> AnyCommand:
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Strike(str(error)) from None
+        raise Strike(str(error)[:REASON_CHARACTERS_MAX]) from None
 
 
 def encode(frame: Struct) -> str:

@@ -9,7 +9,7 @@ from server.auth.cookies import LOOPBACK_NAME
 from server.auth.sessions import SessionLimits, Sessions
 from tests.support.gateways import LocalGateway
 from tests.support.raw_socket import Header, RawSocket
-from tests.support.socket_client import Frame, SocketClient
+from tests.support.socket_client import Frame, SocketClient, of_kind
 from tests.support.world import World
 
 
@@ -19,7 +19,7 @@ class Written:
 
     Attributes:
         messages: (type, status, content) in order.
-        charges: (kind, credits) of its entries in the ledger, in order.
+        charges: (kind, credits by which it changed) of its entries in the ledger, in order.
     """
 
     state: str
@@ -72,11 +72,28 @@ class Fans:
         client = await self.connect()
         return client, await client.open_chat("deep-sea-lab")
 
+    async def put_on_air(self) -> None:
+        """`deep-sea-lab` is on air."""
+        await self.world.postgres.pool.execute(
+            "UPDATE channel SET status = 'ACTIVE' WHERE id = $1 AND status <> 'ACTIVE'", self.world.on_air
+        )
+
+    async def take_off_air(self) -> None:
+        """`deep-sea-lab` is off air."""
+        await self.world.postgres.pool.execute(
+            "UPDATE channel SET status = 'INACTIVE' WHERE id = $1", self.world.on_air
+        )
+
     async def close_all(self) -> None:
         """Close every socket."""
         async with asyncio.TaskGroup() as group:
             for client in self.clients:
                 group.create_task(client.close())
+
+    async def assert_untouched(self, opened: Frame) -> None:
+        """Fail when the chat has a message, a charge, or another state than a new one."""
+        used = opened["usage"]["used"]
+        assert await self.written(opened["chat"]) == Written("OPEN", "NONE", used, [], [])
 
     async def written(self, chat_id: str) -> Written:
         """What is stored of this chat."""
@@ -90,9 +107,16 @@ class Fans:
             "SELECT type, status, content FROM message WHERE chat_id = $1 ORDER BY seq", UUID(chat_id)
         )
         entries = await pool.fetch(
-            "SELECT kind, credits FROM credit_entry WHERE chat_id = $1 ORDER BY channel_seq", UUID(chat_id)
+            "SELECT kind, delta FROM credit_entry WHERE chat_id = $1 ORDER BY channel_seq", UUID(chat_id)
         )
         state, credit_state, tokens_used = chat
         return Written(
             state, credit_state, tokens_used, [tuple(row) for row in messages], [tuple(row) for row in entries]
         )
+
+
+async def still_works(client: SocketClient) -> bool:
+    """Whether the socket answers."""
+    after = len(client.frames)
+    await client.send_raw('{"t":"ping","n":7}')
+    return bool((await client.wait_for(of_kind("pong"), after=after))["n"] == 7)

@@ -63,6 +63,9 @@ async def fans(shared: Fans, caplog: pytest.LogCaptureFixture) -> AsyncIterator[
     with capture_logs() as logged:
         yield fans
         await fans.close_all()
+        await fans.put_on_air()
+        if await fans.world.balance() < SHARED_BALANCE // 2:
+            await fans.world.set_balance(SHARED_BALANCE)
         await fans.world.check_ledger()
     assert not [entry for entry in logged if entry["log_level"] in {"error", "critical"}]
     foreign = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
