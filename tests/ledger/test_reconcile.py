@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from structlog.testing import capture_logs
+
 from server.embedded.postgres import EmbeddedPostgres
 from server.ledger.accounts import Balance
 from server.ledger.audit import check
@@ -81,9 +83,11 @@ async def test_it_goes_on_after_postgres_was_away(disposable_postgres: EmbeddedP
     postgres = await Postgres.open(disposable_postgres.url)
     channel_credits = Credits(postgres, redis)
     channel_id = await Books(postgres).channel(credits_=3)
+    await channel_credits.publish([Balance(channel_id, 9, 1)])
+    disposable_postgres.kill()
     async with reconciling(channel_credits):
-        disposable_postgres.kill()
-        await channel_credits.publish([Balance(channel_id, 9, 1)])
+        with capture_logs() as logs:
+            await eventually(lambda: any(one["event"] == "reconcile.waits" for one in logs))
         disposable_postgres.start()
         await eventually(lambda: healed(redis, channel_id, [b"3", b"1"]), deadline_seconds=10)
     await postgres.close()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import pytest
@@ -78,6 +79,63 @@ async def test_one_failure_is_all_that_a_restart_costs(disposable_valkey: Embedd
     await redis.ping()
     await asyncio.gather(*(redis.ping() for _ in range(20)))
     await redis.close()
+
+
+class BlackHole:
+    """A way to Redis whose open connections can be made to lead nowhere, as when a machine is gone without a word."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._open: list[asyncio.StreamWriter] = []
+        self._deaf: set[asyncio.StreamWriter] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._open.append(writer)
+        replies = asyncio.create_task(self._pass_on(upstream_reader, writer, writer))
+        await self._pass_on(reader, upstream_writer, writer)
+        replies.cancel()
+        for one in (writer, upstream_writer):
+            one.close()
+            await one.wait_closed()
+        self._open.remove(writer)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter
+    ) -> None:
+        while data := await reader.read(65_536):
+            if client not in self._deaf:
+                writer.write(data)
+
+    def swallow(self) -> int:
+        """Nothing comes through the open connections any more; returns how many they are."""
+        self._deaf.update(self._open)
+        return len(self._deaf)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every client has gone."""
+        return not self._open
+
+
+async def test_connections_that_lead_nowhere_fail_once_and_not_one_by_one(valkey_server: EmbeddedValkey) -> None:
+    parts = urlsplit(valkey_server.url)
+    assert parts.port is not None
+    hole = BlackHole(parts.port)
+    server = await asyncio.start_server(hole.serve, "127.0.0.1", 0)
+    address = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{server.sockets[0].getsockname()[1]}"))
+    redis = Redis.open(urlunsplit(address), RedisLimits(breaker_open_seconds=0.05))
+    await asyncio.gather(*(redis.ping() for _ in range(20)))
+    assert hole.swallow() == 20
+    with pytest.raises(RedisUnavailable):
+        await redis.ping()
+    await eventually(lambda: redis.available)
+    await redis.ping()
+    await asyncio.gather(*(redis.ping() for _ in range(20)))
+    await redis.close()
+    await eventually(lambda: hole.is_idle)
+    server.close()
+    await server.wait_closed()
 
 
 async def test_a_frozen_redis_costs_half_a_second_once(disposable_valkey: EmbeddedValkey) -> None:
