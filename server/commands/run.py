@@ -80,6 +80,7 @@ def run(
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             instance.stop(max(LEAST_PARTS_END_SECONDS, END_SECONDS - ending_seconds))
+        report.say_ended()
 
 
 def _check_settings(kind: ModelKind) -> None:

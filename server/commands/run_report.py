@@ -67,12 +67,17 @@ def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, f
         out.print(f"  [bold]{address}/c/{channel.name}[/]  {_state(channel)}")
     out.print()
     if model.kind is ModelKind.LOCAL:
-        out.print("  The demo model is small and invents facts.")
+        out.print("  The demo model is small and invents facts; it warms up for half a minute.")
         if os.environ.get("OPENAI_API_KEY", "").strip():
             out.print("  OPENAI_API_KEY is not used: name a model with TALLYLIGHT_MODEL to use it.")
     visitor_chats = int(config.setting_texts["chat.visitor_chats_per_day"])
     out.print(f"  A visitor may start {visitor_chats:,} chats a day here (chat.visitor_chats_per_day).")
     out.print(f"  Data stay in {escape(str(folder))}. Ctrl-C ends everything.")
+
+
+def say_ended() -> None:
+    """Nothing runs any more."""
+    out.print("Everything has ended.")
 
 
 def _state(channel: "DemoChannel") -> str:
