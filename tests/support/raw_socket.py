@@ -85,7 +85,7 @@ class RawSocket:
     async def next_frame(self) -> socket_client.Frame:
         """The server's next object."""
         while not self._frames:
-            opcode, payload = await self._read()
+            opcode, payload = await self.next_raw()
             assert opcode is Opcode.TEXT, (opcode, payload)
             data = json.loads(payload)
             self._frames.extend(data if isinstance(data, list) else [data])
@@ -94,11 +94,12 @@ class RawSocket:
     async def close_code(self) -> int:
         """Read on to the close frame; returns its code."""
         while True:
-            opcode, payload = await self._read()
+            opcode, payload = await self.next_raw()
             if opcode is Opcode.CLOSE:
                 return int(Close.parse(payload).code)
 
-    async def _read(self) -> tuple[Opcode, bytes]:
+    async def next_raw(self) -> tuple[Opcode, bytes]:
+        """The next websocket frame: opcode and payload."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             first, second = await self._reader.readexactly(2)
             size_bytes = second & 0x7F
