@@ -1,20 +1,40 @@
 """Close codes (`docs/protocol.md`): after 4000 to 4499 a client comes back, after 4500 to 4999 it does not."""
 
 from enum import IntEnum
+from typing import Self
 
 
 class CloseCode(IntEnum):
-    """Why the server ends a connection."""
+    """Why the server ends a connection.
 
-    UNSUPPORTED_DATA = 1003  # RFC 6455, section 7.4.1
-    TOO_BIG = 1009
-    INTERNAL = 4000
-    DRAINING = 4001
-    SLOW_CONSUMER = 4002
-    BAD_TICKET = 4005
-    OVERLOADED = 4007
-    NO_HELLO = 4008
-    THIRD_STRIKE = 4500
-    NO_IDENTITY = 4501
-    SECOND_HELLO = 4504
-    TOO_MANY_SOCKETS = 4505
+    Attributes:
+        meaning: what happened and what the client does next, for the AsyncAPI document.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """A member is its number."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    # The first two: RFC 6455, section 7.4.1.
+    UNSUPPORTED_DATA = 1003, "A binary frame: frames are JSON text. Stop, and mend the client."
+    TOO_BIG = 1009, "A frame above `ready.limits.cmd` bytes. Stop, and mend the client."
+    INTERNAL = 4000, "Our fault. Come back and resume."
+    DRAINING = 4001, "The process ends. Come back after a random time of up to `ready.rj` milliseconds."
+    SLOW_CONSUMER = 4002, "Too much waited for too long to be read. Come back and resume."
+    BAD_TICKET = 4005, "The ticket was used before, is over, or is not for this page. Get a new one and come back."
+    OVERLOADED = 4007, "Too much is going on here. Come back later."
+    NO_HELLO = 4008, "No `hello` came within 5 seconds. Come back."
+    THIRD_STRIKE = 4500, "The third frame that was no command. Stop, and mend the client."
+    NO_IDENTITY = 4501, "Nobody that is known: no live session and no ticket, or an Origin that is not allowed. Stop."
+    SECOND_HELLO = 4504, "A second `hello` on one socket. Stop, and mend the client."
+    TOO_MANY_SOCKETS = 4505, "Too many sockets of one identity, of which the oldest goes, or of one address. Stop."
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether a client connects again."""
+        return 4000 <= self < 4500

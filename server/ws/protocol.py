@@ -4,10 +4,12 @@ Commands are decoded strictly (an unknown field is a strike), server frames are 
 events of a chat are encoded once for all sockets: everything but the alias `k` (see `EncodedEvent`).
 """
 
-from typing import Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Struct
+
+from server.ws import fields
 
 SUBPROTOCOL: Final = "tallylight.v1"
 REASON_CHARACTERS_MAX: Final = 200
@@ -21,80 +23,80 @@ class Command(Struct, tag_field="t", forbid_unknown_fields=True):
 class Hello(Command, tag="hello"):
     """The first command: who speaks, with a ticket where there is no cookie."""
 
-    rid: int
-    client: str
-    ticket: str | None = None
-    caps: list[str] | None = None
+    rid: fields.RequestId
+    client: fields.ClientName
+    ticket: fields.Ticket | None = None
+    caps: fields.Abilities | None = None
 
 
 class Watch(Command, tag="watch"):
-    """Tell me this channel's figures, now and at every change."""
+    """Tell me this channel's figures, `channel` and `credit`, now and at every change, on air or not."""
 
-    rid: int
-    channel: str
+    rid: fields.RequestId
+    channel: fields.ChannelRef
 
 
 class Unwatch(Command, tag="unwatch"):
-    """No more of them."""
+    """Tell me no more of this channel."""
 
-    rid: int
-    channel: str
+    rid: fields.RequestId
+    channel: fields.ChannelRef
 
 
 class Open(Command, tag="open"):
-    """Make a chat on this channel; nothing is charged."""
+    """Make a chat on this channel, or find the one that this `idem` made; nothing is charged. Watches the channel."""
 
-    rid: int
-    idem: str
-    channel: str
+    rid: fields.RequestId
+    idem: fields.Idem
+    channel: fields.ChannelRef
 
 
 class Sub(Command, tag="sub"):
-    """Follow a chat, from a cursor where there is one."""
+    """Follow a chat: from a cursor (`epoch`, `seq`) where it can be served exactly, else from a snapshot."""
 
-    rid: int
-    chat: str
-    epoch: str | None = None
-    seq: int | None = None
-    share: str | None = None
+    rid: fields.RequestId
+    chat: fields.ChatId
+    epoch: fields.Epoch | None = None
+    seq: fields.Cursor | None = None
+    share: fields.Share | None = None
 
 
 class Unsub(Command, tag="unsub"):
     """Follow it no longer; its answer goes on."""
 
-    rid: int
-    k: int
+    rid: fields.RequestId
+    k: fields.Alias
 
 
 class Send(Command, tag="send"):
-    """Say this in the chat."""
+    """Say this in the chat; an answer follows. The first message of a chat takes one credit of the channel."""
 
-    rid: int
-    k: int
-    idem: str
-    text: str
-    parent: str | None = None
+    rid: fields.RequestId
+    k: fields.Alias
+    idem: fields.Idem
+    text: fields.NewText
+    parent: fields.ParentId | None = None
 
 
 class Stop(Command, tag="stop"):
-    """End this answer and keep what there is."""
+    """End this answer and keep what there is of it; one that is over is left as it is."""
 
-    rid: int
-    k: int
-    msg: str
+    rid: fields.RequestId
+    k: fields.Alias
+    msg: fields.AnswerId
 
 
 class Close(Command, tag="close"):
-    """Make the chat read-only."""
+    """Make the chat read-only. A running answer is stopped first, and kept."""
 
-    rid: int
-    k: int
+    rid: fields.RequestId
+    k: fields.Alias
 
 
 class Ping(Command, tag="ping"):
-    """Are you there."""
+    """Are you there? The answer is `pong`."""
 
-    n: int
+    n: fields.Echo
 
 
 AnyCommand = Hello | Watch | Unwatch | Open | Sub | Unsub | Send | Stop | Close | Ping
@@ -103,221 +105,241 @@ AnyCommand = Hello | Watch | Unwatch | Open | Sub | Unsub | Send | Stop | Close 
 class Who(Struct, omit_defaults=True):
     """The caller as the server knows them."""
 
-    kind: str
-    ref: int
-    name: str | None = None
+    kind: fields.CallerKind
+    ref: fields.MemberRef
+    name: fields.PublicName | None = None
 
 
 class Limits(Struct):
-    """What a client may do; sizes in bytes (`cmd`) and code points (`text`)."""
+    """What a client may do."""
 
-    cmd: int
-    text: int
-    subs: int
+    cmd: fields.FrameBytes
+    text: fields.TextCodePoints
+    subs: fields.ChatsMax
 
 
 class Ready(Struct, tag_field="t", tag="ready"):
-    """The answer to hello. `hb` and `rj` are milliseconds, `now` milliseconds since 1970."""
+    """The answer to `hello`: who you are here, and the limits."""
 
-    rid: int
-    conn: str
-    node: str
+    rid: fields.RequestId
+    conn: fields.ConnectionId
+    node: fields.NodeId
     who: Who
-    hb: int
-    rj: int
+    hb: fields.HeartbeatMs
+    rj: fields.RejoinMs
     limits: Limits
-    now: int
+    now: fields.NowMs
 
 
 class Author(Struct, omit_defaults=True):
     """A member as others see them."""
 
-    ref: int
-    name: str
-    me: bool = False
+    ref: fields.MemberRef
+    name: fields.MemberName
+    me: fields.IsReader = False
 
 
 class UsageFigures(Struct):
     """The meter of a chat, in tokens."""
 
-    used: int
-    cap: int
-    left: int
+    used: fields.CountedTokens
+    cap: fields.CapTokens
+    left: fields.LeftTokens
 
 
 class CreditFigures(Struct):
-    """The channel's balance and what became of this chat's credit."""
+    """The channel's balance, and what became of this chat's credit."""
 
-    balance: int
-    state: str
+    balance: fields.BalanceCredits
+    state: fields.StateOfCredit
 
 
 class MessageView(Struct, omit_defaults=True):
-    """A message of a snapshot; `at` is RFC 3339."""
+    """A message of a snapshot."""
 
-    id: str
-    type: str
-    text: str
-    status: str
-    tok: int
-    parent: str | None = None
+    id: fields.MessageId
+    type: fields.AuthorType
+    text: fields.MessageText
+    status: fields.Status
+    tok: fields.Tokens
+    parent: fields.ParentId | None = None
     who: Author | None = None
-    model: str | None = None
-    at: str | None = None
+    model: fields.ModelName | None = None
+    at: fields.WrittenAt | None = None
 
 
 class Opened(Struct, tag_field="t", tag="opened", kw_only=True, omit_defaults=True):
-    """A chat on this socket; without `rid` when its epoch changed."""
+    """A chat on this socket, as it stands; without `rid` when the epoch of a chat you follow has changed."""
 
-    rid: int | None = None
-    k: int
-    chat: str
-    channel: str
-    epoch: str
-    seq: int
-    mode: str
-    role: str
-    state: str
+    rid: fields.RequestId | None = None
+    k: fields.Alias
+    chat: fields.ChatId
+    channel: fields.ChannelName
+    epoch: fields.Epoch
+    seq: fields.Head
+    mode: fields.Mode
+    role: fields.Role
+    state: fields.StateOfChat
     usage: UsageFigures
     credit: CreditFigures
-    msgs: list[MessageView]
+    msgs: Annotated[list[MessageView], fields.Messages]
 
 
 class Ok(Struct, tag_field="t", tag="ok", omit_defaults=True):
-    """Done, and for a message: stored."""
+    """Done. After `send`: the message is stored and paid for."""
 
-    rid: int
-    seq: int | None = None
-    msg: str | None = None
-    dup: bool = False
+    rid: fields.RequestId
+    seq: fields.EventNumber | None = None
+    msg: fields.StoredId | None = None
+    dup: fields.IsRepeat = False
 
 
 class Err(Struct, tag_field="t", tag="err", kw_only=True, omit_defaults=True):
-    """Not done. `after` is seconds, as in Retry-After; `retry` says that the same command may be sent again."""
+    """Not done; `unavailable` leaves open whether it was. Without `rid`: to a `ping`, or to what is no command."""
 
-    rid: int | None = None
-    k: int | None = None
-    code: str
-    msg: str
-    retry: bool
-    after: int | None = None
-    details: dict[str, Any] | None = None
+    rid: fields.RequestId | None = None
+    k: fields.Alias | None = None
+    code: fields.ErrorCode
+    msg: fields.Reason
+    retry: fields.MayRetry
+    after: fields.AfterSeconds | None = None
+    details: fields.Details | None = None
 
 
 class UserFrame(Struct, tag_field="t", tag="user", omit_defaults=True):
-    """A member's message."""
+    """Somebody wrote a message."""
 
-    k: int
-    s: int
-    id: str
-    text: str
+    k: fields.Alias
+    s: fields.Number
+    id: fields.MessageId
+    text: fields.MessageText
     who: Author
-    tok: int
-    parent: str | None = None
+    tok: fields.Tokens
+    parent: fields.ParentId | None = None
 
 
 class StartFrame(Struct, tag_field="t", tag="start"):
-    """An answer begins."""
+    """An answer begins; its parts follow as `d`."""
 
-    k: int
-    s: int
-    id: str
-    to: str
-    model: str
+    k: fields.Alias
+    s: fields.Number
+    id: fields.MessageId
+    to: fields.AnsweredId
+    model: fields.ModelName
 
 
 class DeltaFrame(Struct, tag_field="t", tag="d", omit_defaults=True):
     """The next part of the running answer; covers s−n+1 … s."""
 
-    k: int
-    s: int
-    x: str
-    n: int = 1
+    k: fields.Alias
+    s: fields.Number
+    x: fields.Part
+    n: fields.Covered = 1
 
 
 class NearFrame(Struct, tag_field="t", tag="near"):
     """The chat nears its cap."""
 
-    k: int
-    s: int
-    pct: int
+    k: fields.Alias
+    s: fields.Number
+    pct: fields.NearPercent
     usage: UsageFigures
 
 
 class LimitFrame(Struct, tag_field="t", tag="limit"):
-    """The chat becomes FULL."""
+    """Too little is left for another answer: the chat becomes full. It comes once, before the `done` of that answer."""
 
-    k: int
-    s: int
+    k: fields.Alias
+    s: fields.Number
     usage: UsageFigures
 
 
 class DoneFrame(Struct, tag_field="t", tag="done"):
-    """The answer has ended."""
+    """The answer has ended and is stored. A text of another length or digest than these was put together wrongly."""
 
-    k: int
-    s: int
-    id: str
-    why: str
+    k: fields.Alias
+    s: fields.Number
+    id: fields.MessageId
+    why: fields.EndWord
     usage: UsageFigures
-    len: int
-    sha: str
+    len: fields.LengthCodePoints
+    sha: fields.Digest
 
 
 class SnapFrame(Struct, tag_field="t", tag="snap"):
-    """Replaces the text of a message."""
+    """The whole text of a message, in the place of what you have; your reading was too slow for its parts."""
 
-    k: int
-    s: int
-    id: str
-    text: str
+    k: fields.Alias
+    s: fields.Number
+    id: fields.MessageId
+    text: fields.MessageText
 
 
 class ClosedFrame(Struct, tag_field="t", tag="closed"):
-    """The chat takes nothing more."""
+    """The chat takes nothing more; it stays readable."""
 
-    k: int
-    s: int
-    why: str
+    k: fields.Alias
+    s: fields.Number
+    why: fields.ClosedWord
 
 
 class UsageFrame(Struct, tag_field="t", tag="usage"):
-    """The meter, about once a second while an answer runs."""
+    """The meter of the chat, about once a second while an answer runs."""
 
-    k: int
+    k: fields.Alias
     usage: UsageFigures
 
 
 class CreditFrame(Struct, tag_field="t", tag="credit"):
-    """A channel's balance."""
+    """The balance of a channel that you watch; the newest counts."""
 
-    channel: str
-    balance: int
-    why: str
+    channel: fields.ChannelName
+    balance: fields.BalanceCredits
+    why: fields.CreditWord
 
 
 class ChannelFrame(Struct, tag_field="t", tag="channel"):
-    """A channel's state and figures, money in cents."""
+    """The state and figures of a channel that you watch; the newest counts."""
 
-    channel: str
-    status: str
-    activationFunding: int  # noqa: N815 - the user's names are the wire's
-    activationGoal: int  # noqa: N815
-    creditBalance: int  # noqa: N815
+    channel: fields.ChannelName
+    status: fields.StatusOfChannel
+    activationFunding: fields.FundingCents  # noqa: N815 - the user's names are the wire's
+    activationGoal: fields.GoalCents  # noqa: N815
+    creditBalance: fields.BalanceCredits  # noqa: N815
 
 
 class Drain(Struct, tag_field="t", tag="drain"):
-    """The server goes within so many milliseconds."""
+    """The server goes: soon it closes this socket with 4001."""
 
-    within: int
+    within: fields.WithinMs
 
 
 class Pong(Struct, tag_field="t", tag="pong"):
-    """Here."""
+    """The answer to `ping`."""
 
-    n: int
-    now: int
+    n: fields.Echo
+    now: fields.NowMs
 
+
+AnyFrame = (
+    Ready
+    | Opened
+    | Ok
+    | Err
+    | UserFrame
+    | StartFrame
+    | DeltaFrame
+    | UsageFrame
+    | NearFrame
+    | LimitFrame
+    | DoneFrame
+    | SnapFrame
+    | ClosedFrame
+    | CreditFrame
+    | ChannelFrame
+    | Drain
+    | Pong
+)
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final[msgspec.json.Decoder[AnyCommand]] = msgspec.json.Decoder(AnyCommand)
