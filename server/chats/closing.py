@@ -31,7 +31,8 @@ class Closing:
             raise Refusal(Code.BUSY, "An answer is running in this chat.")
         with outages_refused():
             status = await self._postgres.pool.execute(
-                "UPDATE chat SET state = 'CLOSED' WHERE id = $1 AND epoch = $2 AND state IN ('OPEN', 'FULL')",
+                # One that is CLOSED already was closed by an earlier try, whose reply was lost.
+                "UPDATE chat SET state = 'CLOSED' WHERE id = $1 AND epoch = $2 AND state <> 'ANSWERING'",
                 chat.facts.id,
                 chat.epoch,
             )

@@ -74,6 +74,20 @@ async def pass_on(_step: Step) -> Verdict:
     return Verdict.PASS
 
 
+def cut_once(is_meant: Callable[[Step], bool]) -> Hook:
+    """A hook that cuts the connection at the first step that is meant, and passes all others on."""
+    cuts = 0
+
+    async def hook(step: Step) -> Verdict:
+        nonlocal cuts
+        if cuts or not is_meant(step):
+            return Verdict.PASS
+        cuts += 1
+        return Verdict.CUT
+
+    return hook
+
+
 @dataclass(eq=False)
 class _Line:
     """One connection: both its sockets, and what was asked and not answered."""

@@ -94,13 +94,14 @@ class Requests:
                 self._sql.append(message.body.rstrip(b"\0").decode())
 
     def _exchange(self) -> Exchange:
+        """The exchange that ends here; without a statement when the client only wants to be told that an error is over."""
         sql = "\n".join(dict.fromkeys(self._sql))
         self._sql.clear()
         if sql.startswith("BEGIN"):
-            self._transaction.clear()
-        if sql:
+            self._transaction = [sql]
+        elif self._transaction:
             self._transaction.append(sql)
-        exchange = Exchange(sql, "\n".join(self._transaction))
-        if sql.startswith(("COMMIT", "ROLLBACK")) or not self._transaction[0].startswith("BEGIN"):
-            self._transaction.clear()
+        exchange = Exchange(sql, "\n".join(self._transaction or [sql]))
+        if sql.startswith(("COMMIT", "ROLLBACK")):
+            self._transaction = []
         return exchange
