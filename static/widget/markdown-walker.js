@@ -183,7 +183,7 @@ export class MarkdownWalker {
   #make(token, entry, depth) {
     if (depth >= MAX_DEPTH && childrenOf(token)) return build('p', token.raw);
     switch (token.type) {
-      case 'heading': return build(token.depth < 3 ? 'h3' : 'h4', ...this.#inline(token.tokens)); // h1, h2: the page's
+      case 'heading': return heading(token.depth, this.#inline(token.tokens));
       case 'paragraph': return build('p', ...this.#inline(token.tokens));
       case 'text': return build('span', ...(token.tokens ? this.#inline(token.tokens) : [decode(token.text)]));
       case 'code': return this.#code(token, entry);
@@ -257,6 +257,14 @@ function childrenOf(token) {
   const children = {list: token.items, table: token.rows?.map(rowToken)}[token.type];
   if (children) return children;
   return ['list_item', 'blockquote'].includes(token.type) ? token.tokens.filter(child => !isBlank(child)) : null;
+}
+
+// h1 and h2 are the page's. An answer may begin at any depth, and a heading must not skip a level: all are h3, and only
+// look different.
+function heading(depth, children) {
+  const element = build('h3', ...children);
+  element.className = depth < 3 ? 'major' : 'minor';
+  return element;
 }
 
 function checkbox(isChecked) {

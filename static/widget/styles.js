@@ -77,10 +77,10 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 }
 
 .rich>:first-child{margin-block-start:0}
-.rich :is(h3,h4){line-height:1.2;font-size:1.125em;font-weight:650;margin:1.1em 0 .4em}
-.rich h4{font-size:1em}
+.rich h3{line-height:1.2;font-size:1.125em;font-weight:650;margin:1.1em 0 .4em}
+.rich .minor{font-size:1em}
 .rich :is(p,ul,ol){margin:.5em 0}
-.rich :is(p,li,h3,h4,td,th){unicode-bidi:plaintext}
+.rich :is(p,li,h3,td,th){unicode-bidi:plaintext}
 .rich :is(ul,ol){padding-inline-start:1.6em}
 .rich code,.rich pre{font:.875em/1.5 ui-monospace,"DejaVu Sans Mono",monospace}
 .rich pre code{font-size:1em}
@@ -97,7 +97,7 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 .rich a{color:inherit;text-underline-offset:.2em}
 .rich hr{border:0;border-block-start:1px solid var(--hair)}
 .live .body:is(.plain,:empty)::after,
-.live .rich>:is(p,h3,h4):last-child::after,
+.live .rich>:is(p,h3):last-child::after,
 .live .rich>:is(ul,ol,blockquote):last-child>:last-child:not(:has(>:is(ul,ol,p)))::after,
 .live .rich>:is(ul,ol,blockquote):last-child>:last-child>:is(p,ul:last-child>li,ol:last-child>li):last-child::after,
 .live .rich>:is(.code,.scroll):last-child::after{
