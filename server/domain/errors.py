@@ -7,31 +7,45 @@ knows about any of these.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Code(StrEnum):
-    """Why a request was refused, in the spelling of the wire."""
+    """Why a request was refused, in the spelling of the wire.
 
-    BAD_REQUEST = "bad_request"
-    TOO_LARGE = "too_large"
-    UNAUTHORIZED = "unauthorized"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    NO_CREDIT = "no_credit"
-    CHANNEL_PENDING = "channel_pending"
-    CHANNEL_INACTIVE = "channel_inactive"
-    BUSY = "busy"
-    LIMIT_REACHED = "limit_reached"
-    CLOSED = "closed"
-    TOO_LONG_FOR_REMAINING = "too_long_for_remaining"
-    RATE_LIMITED = "rate_limited"
-    QUOTA_EXCEEDED = "quota_exceeded"
-    OVERLOADED = "overloaded"
-    PROVIDER_ERROR = "provider_error"
-    UNAVAILABLE = "unavailable"
-    CONFLICT = "conflict"
-    INTERNAL = "internal"
+    Attributes:
+        meaning: when it comes, for the documents of both interfaces.
+    """
+
+    _value_: str
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """A member is its word; `Code(word)` finds it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    BAD_REQUEST = "bad_request", "What was sent is not right: its form, or a value."
+    TOO_LARGE = "too_large", "Too long: a body, a text, or a text for the model's window."
+    UNAUTHORIZED = "unauthorized", "Nobody that is known."
+    FORBIDDEN = "forbidden", "Known, and not allowed to."
+    NOT_FOUND = "not_found", "Absent or not yours: the two look the same."
+    NO_CREDIT = "no_credit", "The channel has no credit left; nothing was charged."
+    CHANNEL_PENDING = "channel_pending", "The channel is not on air yet: its activation goal is not reached."
+    CHANNEL_INACTIVE = "channel_inactive", "The channel was taken off air: its chats can be read, not continued."
+    BUSY = "busy", "An answer is running, in this chat or in another one of this visitor."
+    LIMIT_REACHED = "limit_reached", "The chat is full; it stays readable."
+    CLOSED = "closed", "The chat has ended; it stays readable."
+    TOO_LONG_FOR_REMAINING = "too_long_for_remaining", "The message leaves too few tokens of the chat for an answer."
+    RATE_LIMITED = "rate_limited", "Too many requests in a short time, or too much on one socket."
+    QUOTA_EXCEEDED = "quota_exceeded", "This visitor's chats of the day are used up."
+    OVERLOADED = "overloaded", "Too much is going on here; nothing was begun."
+    PROVIDER_ERROR = "provider_error", "The model's provider failed."
+    UNAVAILABLE = "unavailable", "A part of the service cannot be reached, or this server is stopping."
+    CONFLICT = "conflict", "The id or name was used for something else."
+    INTERNAL = "internal", "Something broke on our side."
 
 
 TEMPORARY = frozenset({Code.BUSY, Code.RATE_LIMITED, Code.OVERLOADED, Code.PROVIDER_ERROR, Code.UNAVAILABLE})

@@ -13,8 +13,8 @@ class CloseCode(IntEnum):
 
     meaning: str
 
-    def __new__(cls, code: int, meaning: str) -> Self:
-        """A member is its number."""
+    def __new__(cls, code: int, meaning: str = "") -> Self:
+        """A member is its number; `CloseCode(number)` finds it."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
