@@ -10,6 +10,7 @@ from server.auth.sessions import SessionLimits, Sessions
 from tests.support.gateways import LocalGateway
 from tests.support.raw_socket import Header, RawSocket
 from tests.support.socket_client import Frame, SocketClient, of_kind
+from tests.support.waiting import eventually
 from tests.support.world import World
 
 
@@ -83,6 +84,12 @@ class Fans:
         await self.world.postgres.pool.execute(
             "UPDATE channel SET status = 'INACTIVE' WHERE id = $1", self.world.on_air
         )
+
+    async def forget_chats(self) -> None:
+        """Wait until the gateway has noticed that every socket is closed, and let it forget the chats."""
+        chat_side = self.gateway.gateway
+        await eventually(lambda: not len(chat_side.sockets))
+        chat_side.live_chats.forget_idle(float("inf"))
 
     async def close_all(self) -> None:
         """Close every socket."""

@@ -166,7 +166,7 @@ async def test_a_deleted_chat_is_not_found(fans: Fans) -> None:
     first = await fans.connect(cookie)
     opened = await first.open_chat("deep-sea-lab")
     await first.close()
-    fans.gateway.gateway.live_chats.forget_idle(float("inf"))
+    await fans.forget_chats()
     await fans.world.postgres.pool.execute(
         "UPDATE chat SET deleted_at = clock_timestamp() WHERE id = $1", UUID(opened["chat"])
     )
