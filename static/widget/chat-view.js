@@ -316,7 +316,8 @@ export class ChatView {
     const {chat, socket} = this.#session;
     return noticeFor({
       socket, chat, channel: this.#facts, model: this.#facts.model, creditsCame: this.#facts.hasNewCredits,
-      now: Date.now(), since: this.#since, host: this.#options.base.host, usage: this.#usage, refusal: this.#refusal,
+      isOwnSite: this.#options.base.origin === location.origin, host: this.#options.base.host,
+      now: Date.now(), since: this.#since, usage: this.#usage, refusal: this.#refusal,
       closedWhy: this.#closedWhy, waitingSince: this.#waitingSince, backUntil: this.#back.until, backText: this.#back.text,
       length: text.length, limit: socket.limits.text ?? CHARACTERS_DEFAULT,
     }, strings.notice);

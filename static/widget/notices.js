@@ -16,9 +16,12 @@ const info = (text, ...actions) => ({tone: 'info', text, actions});
 const ticking = notice => ({...notice, isTicking: true});
 const seconds = milliseconds => Math.max(0, Math.ceil(milliseconds / 1000));
 
+// On its own site the chat is refused only when the session has ended; a reload begins another.
+const refusalOf = (code, isOwnSite) => (code === 4501 && isOwnSite ? 'outdated' : (REFUSED_BY_CODE[code] ?? 'outdated'));
+
 /** The connection, if something is wrong with it. */
-function ofConnection({socket, since, host, now}, say) {
-  if (socket.phase === 'refused') return alert(say[REFUSED_BY_CODE[socket.closeCode] ?? 'outdated'], 'reload');
+function ofConnection({socket, since, host, isOwnSite, now}, say) {
+  if (socket.phase === 'refused') return alert(say[refusalOf(socket.closeCode, isOwnSite)], 'reload');
   if (socket.phase === 'ready') return null;
   if (since === null) return null;
   if (socket.lostAt === null) {

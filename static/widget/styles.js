@@ -46,6 +46,7 @@ button{
 }
 .needle{position:absolute;inset-block:-3px -4px;inset-inline-start:0;inline-size:2px;margin-inline-start:-1px;background:var(--ink);z-index:1}
 .captions{margin:0;display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1em;font-size:.8125em;color:var(--ink-2);font-variant-numeric:tabular-nums}
+:is(.captions span,.notice p){unicode-bidi:plaintext}
 .short{display:none}
 
 .log{
@@ -162,8 +163,7 @@ textarea::placeholder{color:var(--ink-2);opacity:1}
   @keyframes breathe{50%{opacity:.25}}
 }
 @media (forced-colors:active){
-  .needle{background:CanvasText}
-  .tape{border-block-end-color:CanvasText}
+  .tape{forced-color-adjust:none}
   .live .body::after,.live .rich *::after{background:CanvasText;forced-color-adjust:none}
   .composer button[aria-disabled=true]{color:GrayText;border-color:GrayText}
 }

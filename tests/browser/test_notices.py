@@ -28,6 +28,7 @@ CALM: dict[str, Any] = {
     "since": NOW - 60_000,
     "now": NOW,
     "host": "tallylight.test",
+    "isOwnSite": False,
     "length": 0,
     "limit": 16_000,
 }
@@ -72,6 +73,13 @@ STATES = [
         "This site is not allowed to show this chat.",
         ["reload"],
         id="foreign origin",
+    ),
+    pytest.param(
+        {"socket": READY | {"phase": "refused", "closeCode": 4501}, "isOwnSite": True},
+        "alert",
+        "This page is out of date.",
+        ["reload"],
+        id="session ended",
     ),
     pytest.param(
         {"socket": READY | {"phase": "refused", "closeCode": 4505}},

@@ -122,7 +122,7 @@ async def test_after_three_failed_resumes_the_whole_text_is_asked_for(
 @pytest.mark.parametrize(
     ("code", "text"),
     [
-        (4501, "This site is not allowed to show this chat."),
+        (4501, "This page is out of date."),
         (4502, "You cannot take part in this chat."),
         (4503, "This page is out of date."),
         (4505, "This chat is open in too many tabs."),
