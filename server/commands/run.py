@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from server.commands import run_report as report
+from server.commands.console import out
 from server.commands.place import DataDir, data_dir_or_default
 from server.config import Environment, ModelKind, model_kind, read_config
 from server.embedded.data_folder import DataFolder
@@ -93,7 +94,7 @@ def _check_settings(kind: ModelKind) -> None:
 
 def _start_servers(instance: Instance) -> None:
     report.say_replaced(os.environ)
-    with report.waiting("Starting " + ", ".join(part.name for part in instance.parts)):
+    with out.status("Starting " + ", ".join(part.name for part in instance.parts)):
         for part in instance.start_servers():
             report.say_started(part)
 
@@ -105,7 +106,7 @@ def _prepare_database(instance: Instance) -> "Sequence[DemoChannel]":
 
     began = time.monotonic()
     variables = _server_variables(instance) | _variables_set()
-    with report.waiting("Preparing the database"):
+    with out.status("Preparing the database"):
         upgrade(variables["TALLYLIGHT_DATABASE_URL"])
         channels = ensure_demo(variables["TALLYLIGHT_DATABASE_URL"], variables["TALLYLIGHT_REDIS_URL"])
     report.say_prepared(time.monotonic() - began)
@@ -113,7 +114,7 @@ def _prepare_database(instance: Instance) -> "Sequence[DemoChannel]":
 
 
 def _await_model(instance: Instance) -> None:
-    with report.waiting("Loading the demo model"):
+    with out.status("Loading the demo model"):
         model = instance.await_model()
     if isinstance(model, PartFailed):
         report.say_model_failed(model)

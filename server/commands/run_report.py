@@ -2,12 +2,9 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-from rich.status import Status
 
 if TYPE_CHECKING:
     from server.commands.demo import DemoChannel
@@ -20,11 +17,6 @@ from server.embedded.instance import Started
 NAME_COLUMNS = 12
 VERSION_COLUMNS = 22
 WHERE_COLUMNS = 22
-
-
-def waiting(what: str) -> AbstractContextManager[Status]:
-    """A spinner, where there is a terminal."""
-    return out.status(what)
 
 
 def say_started(part: Started) -> None:
