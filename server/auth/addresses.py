@@ -62,8 +62,15 @@ class AddressDigests:
 
     def of(self, address: Address, day: date) -> str:
         """HMAC-SHA256 in hex (64 characters) over the UTC day and the address, or the /64 of an IPv6 one."""
-        counted = f"{day.isoformat()} {_subscriber_of(address)}"
+        counted = f"{day.isoformat()} {subscriber_of(address)}"
         return hmac.new(self._secret, counted.encode(), hashlib.sha256).hexdigest()
+
+
+def subscriber_of(address: Address) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 one."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(IPv6Network((address, IPV6_SUBSCRIBER_BITS), strict=False))
 
 
 def _parse(text: str) -> Address:
@@ -73,9 +80,3 @@ def _parse(text: str) -> Address:
         return UNKNOWN
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
-
-
-def _subscriber_of(address: Address) -> str:
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(IPv6Network((address, IPV6_SUBSCRIBER_BITS), strict=False))

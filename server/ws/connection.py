@@ -5,6 +5,7 @@ be taken for dead. Commands are carried out one after the other by a task that e
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -40,6 +41,7 @@ class Connection:
 
     Attributes:
         token: what the session cookie holds; None without a usable one.
+        address: what counts as the client's address, for the number of its sockets.
         address_digest: of the client's address, for the visitor quota.
         identity: None before hello.
         subscriptions: followed chats by their alias.
@@ -224,7 +226,8 @@ class Connection:
                     await self._send({"type": "websocket.close", "code": int(self._closing)})
                     return
         except TimeoutError:
-            await self._send({"type": "websocket.close", "code": int(CloseCode.SLOW_CONSUMER)})
+            with contextlib.suppress(OSError):
+                await self._send({"type": "websocket.close", "code": int(CloseCode.SLOW_CONSUMER)})
         except OSError:
             log.debug("socket_gone", conn=self.conn_id)
 

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from server.auth.addresses import AddressDigests, ClientAddresses
+from server.auth.addresses import AddressDigests, ClientAddresses, subscriber_of
 from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
 from server.storage.settings import LiveSettings
@@ -80,7 +80,7 @@ class Endpoint:
             settings=self._deps.settings.current,
             conn_id=f"c_{secrets.token_urlsafe(CONN_ID_BYTES)}",
             token=token if is_ours else None,
-            address=str(address),
+            address=subscriber_of(address),
             address_digest=self._deps.digests.of(address, datetime.now(UTC).date()),
         )
         self._deps.sockets.add(connection)

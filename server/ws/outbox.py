@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from server.domain.events import AnswerStarted, Delta, EncodedEvent, NearLimit
+from server.domain.events import AnswerDone, AnswerStarted, Delta, EncodedEvent, NearLimit
 from server.ws.encoding import delta_body
 from server.ws.protocol import json_of
 
@@ -84,6 +84,8 @@ class Outbox:
 
     def put_event(self, lane: Lane, event: EncodedEvent) -> None:
         """Queue the next event of a chat, or drop it where a snapshot will say the same."""
+        if isinstance(event.event, AnswerDone):
+            self._latest.pop(("usage", lane.k), None)  # `done` has newer figures, and these would go out behind it
         if lane in self._reopening:
             return
         if lane in self._lagging and isinstance(event.event, AnswerStarted):

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -112,12 +112,14 @@ async def local_gateway(
     *,
     settings: Mapping[str, str] | None = None,
     model: ModelConfig = SCRIPTED,
+    trusted_proxies: Sequence[str] = (),
     is_sole: bool = False,
 ) -> AsyncIterator[LocalGateway]:
     """Run a gateway in this loop on a free port, with uvicorn as in production."""
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    config = replace(test_config(postgres_url, redis_url, port, settings or {}), model=model)
+    config = test_config(postgres_url, redis_url, port, settings or {})
+    config = replace(config, model=model, trusted_proxies=trusted_proxies)
     app = create_app(config, is_sole=is_sole)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -128,6 +130,8 @@ async def local_gateway(
             lifespan="on",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
+            server_header=False,
             timeout_graceful_shutdown=1,
         )
     )

@@ -1,12 +1,15 @@
 """How much one socket, one identity and one address may have."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Final
 
 import pytest
 import pytest_asyncio
+from websockets.frames import Opcode
 
 from tests.support.fans import Fans, still_works
 from tests.support.gateways import local_gateway
@@ -39,6 +42,16 @@ async def tight(postgres_url: str, redis_url: str) -> AsyncIterator[Fans]:
         fans = Fans(gateway, world)
         yield fans
         await fans.close_all()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def behind_a_proxy(postgres_url: str, redis_url: str) -> AsyncIterator[Fans]:
+    """The same, behind a proxy on this machine."""
+    async with (
+        made_world(postgres_url, redis_url) as world,
+        local_gateway(postgres_url, redis_url, settings=TIGHT, trusted_proxies=["127.0.0.1"]) as gateway,
+    ):
+        yield Fans(gateway, world)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -131,6 +144,30 @@ async def test_a_socket_that_goes_makes_room_at_its_address(tight: Fans) -> None
         for client in clients[1:]:
             await client.close()
         await eventually(lambda: not len(tight.gateway.gateway.sockets))
+
+
+async def greeting(fans: Fans, sockets: AsyncExitStack, forwarded_for: str) -> str | int:
+    """Open a socket with this X-Forwarded-For and leave it open; returns what hello was answered with."""
+    cookie, origin = ("Cookie", await fans.cookie()), ("Origin", fans.gateway.url)
+    socket = await sockets.enter_async_context(await fans.raw(cookie, origin, ("X-Forwarded-For", forwarded_for)))
+    await socket.send(b'{"t":"hello","rid":1,"client":"raw/1"}')
+    opcode, payload = await socket.next_raw()
+    return int.from_bytes(payload[:2]) if opcode is Opcode.CLOSE else str(json.loads(payload)["t"])
+
+
+async def test_a_header_of_the_client_makes_no_other_address(tight: Fans) -> None:
+    async with AsyncExitStack() as sockets:
+        for number in range(3):
+            assert await greeting(tight, sockets, f"198.51.100.{number}") == "ready"
+        assert await greeting(tight, sockets, "198.51.100.99") == 4505
+
+
+async def test_addresses_of_one_subscriber_behind_our_proxy_count_together(behind_a_proxy: Fans) -> None:
+    async with AsyncExitStack() as sockets:
+        for host in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3"):
+            assert await greeting(behind_a_proxy, sockets, host) == "ready"
+        assert await greeting(behind_a_proxy, sockets, "2001:db8:0:1:aaaa:bbbb:cccc:dddd") == 4505
+        assert await greeting(behind_a_proxy, sockets, "2001:db8:0:2::1") == "ready"
 
 
 async def test_an_identity_has_sixteen_sockets_and_for_the_next_one_the_oldest_goes(fans: Fans) -> None:

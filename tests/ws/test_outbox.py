@@ -50,9 +50,8 @@ class Chat:
         self.publish(AnswerDone(UUID(self.running), EndReason.STOP, Usage(1, 2), len(text), sha))
 
     def opened_frame(self) -> str:
-        messages = [MessageView(id=one, type="ai", text=text, status="done", tok=1) for one, text in self.texts.items()]
-        if messages:
-            messages[-1].status = "streaming"
+        shown = list(self.texts.items())[-1:]  # a real one has older messages too, but never more than fit a frame
+        messages = [MessageView(id=one, type="ai", text=text, status="streaming", tok=1) for one, text in shown]
         return encode(
             Opened(
                 k=self.k,

@@ -18,6 +18,24 @@ SHORT: Final = "Hello [[tokens=3 rate=0 delay_ms=0]]"
 SLOW: Final = "Hello [[tokens=30 rate=100 delay_ms=0]]"
 
 
+async def test_what_is_answered_ok_is_stored_and_charged_and_told_in_order(fans: Fans) -> None:
+    client, opened = await fans.chat()
+    ok = await client.call("send", k=opened["k"], idem="idem-0001", text=SLOW)
+    written = await fans.written(opened["chat"])
+    assert (ok["t"], written.messages[0], written.charges) == ("ok", ("USER", "DONE", SLOW), [("CHAT", -1)])
+    await client.wait_for(of_kind("done"))
+    told = [frame["t"] for frame in client.frames if frame["t"] in {"ok", "user", "start", "done"}]
+    assert told == ["ok", "user", "start", "done"]
+
+
+async def test_no_token_leaves_before_the_credit_is_spent(fans: Fans) -> None:
+    client, opened = await fans.chat()
+    assert (await client.call("send", k=opened["k"], idem="idem-0001", text=SLOW))["t"] == "ok"
+    await client.wait_for(of_kind("d"))
+    assert (await fans.written(opened["chat"])).credit_state == "SPENT"
+    await client.wait_for(of_kind("done"))
+
+
 async def test_a_channel_off_air_takes_no_chat_but_gives_back_one_that_was_opened(fans: Fans) -> None:
     client, opened = await fans.chat()
     await fans.take_off_air()

@@ -1,0 +1,58 @@
+"""Figures without a number go out behind numbered events: they may not tell what is older than these."""
+
+import json
+
+from server.domain.chats import EndReason
+from server.domain.events import AnswerDone, EncodedEvent, Usage
+from server.storage.ids import new_id
+from server.ws.encoding import encode_event, usage_figures
+from server.ws.outbox import Outbox
+from server.ws.protocol import UsageFrame, encode
+from tests.support.socket_client import Frame
+
+CAP_TOKENS = 50_000
+
+
+class Chat:
+    """A followed chat of which nothing but events is asked."""
+
+    k = 1
+    viewer_ref = 1
+
+    def opened_frame(self) -> str:
+        """Not asked for."""
+        raise AssertionError
+
+    def snap_frame(self, s: int) -> str | None:
+        """Not asked for."""
+        raise AssertionError(s)
+
+
+def usage_frame(used: int) -> str:
+    return encode(UsageFrame(Chat.k, usage_figures(Usage(used, CAP_TOKENS))))
+
+
+def done(used: int) -> EncodedEvent:
+    return encode_event(AnswerDone(new_id(), EndReason.STOP, Usage(used, CAP_TOKENS), 0, ""), 1, 1)
+
+
+def taken(outbox: Outbox) -> list[Frame]:
+    frames: list[Frame] = []
+    while (text := outbox.take()) is not None:
+        data = json.loads(text)
+        frames.extend(data if isinstance(data, list) else [data])
+    return frames
+
+
+def test_usage_that_was_not_sent_yet_does_not_follow_the_end_of_its_answer() -> None:
+    outbox = Outbox()
+    outbox.put_latest(("usage", Chat.k), usage_frame(900))
+    outbox.put_event(Chat(), done(1_000))
+    assert [(frame["t"], frame["usage"]["used"]) for frame in taken(outbox)] == [("done", 1_000)]
+
+
+def test_usage_of_another_chat_is_still_told() -> None:
+    outbox = Outbox()
+    outbox.put_latest(("usage", Chat.k + 1), usage_frame(900))
+    outbox.put_event(Chat(), done(1_000))
+    assert [frame["t"] for frame in taken(outbox)] == ["done", "usage"]
