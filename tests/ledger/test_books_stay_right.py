@@ -157,4 +157,4 @@ def test_every_order_of_steps_keeps_the_books_right(postgres_url: str, redis_url
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_very_many_orders_of_steps_keep_the_books_right(postgres_url: str, redis_url: str) -> None:
-    run_machine(postgres_url, redis_url, examples=150, steps=50)
+    run_machine(postgres_url, redis_url, examples=30, steps=40)
