@@ -148,6 +148,7 @@ EventNumber = Annotated[
 ]
 StoredId = Annotated[str, _told("Of a message: the id it is stored under.")]
 IsRepeat = Annotated[bool, _told("Whether an earlier try of the same command did it; absent: no.")]
+AskedAlias = Annotated[int, _told("The `k` of the command, as it was sent.")]
 ErrorCode = Annotated[str, _told("The reason, for programs.", enum=_words(Code))]
 Reason = Annotated[str, _told("The reason, for people: a sentence in English.")]
 MayRetry = Annotated[bool, _told("Whether the same command, with the same `idem`, may be sent again.")]

@@ -198,7 +198,7 @@ class Err(Struct, tag_field="t", tag="err", kw_only=True, omit_defaults=True):
     """Not done; `unavailable` leaves open whether it was. Without `rid`: to a `ping`, or to what is no command."""
 
     rid: fields.RequestId | None = None
-    k: fields.Alias | None = None
+    k: fields.AskedAlias | None = None
     code: fields.ErrorCode
     msg: fields.Reason
     retry: fields.MayRetry

@@ -12,6 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
+from tests.support.contract import faults_of
+
 DEADLINE_SECONDS: Final = 15.0
 
 Frame = Mapping[str, Any]
@@ -30,11 +32,13 @@ class SocketClient:
     Attributes:
         frames: everything the server has sent, arrays taken apart.
         close_code: set once the connection is closed.
+        faults: what the server has sent against the AsyncAPI document; `close` fails when there is any.
     """
 
     connection: ClientConnection
     frames: list[Frame] = field(default_factory=list)
     close_code: int | None = None
+    faults: list[str] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _rids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _reader: "asyncio.Task[None] | None" = None
@@ -74,6 +78,7 @@ class SocketClient:
         await self.connection.close()
         if self._reader is not None:
             await self._reader
+        assert not self.faults, self.faults
 
     def abort(self) -> None:
         """Be gone without a word, as when a network ends."""
@@ -83,8 +88,10 @@ class SocketClient:
         try:
             async for text in self.connection:
                 data = json.loads(text)
+                frames = data if isinstance(data, list) else [data]
+                self.faults += [fault for frame in frames for fault in faults_of(frame)]
                 async with self._changed:
-                    self.frames.extend(data if isinstance(data, list) else [data])
+                    self.frames.extend(frames)
                     self._changed.notify_all()
         except ConnectionClosed:
             pass
