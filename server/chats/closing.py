@@ -1,6 +1,7 @@
 """Closing a chat: it becomes read-only. A running answer is stopped first, and kept."""
 
 from server.chats.live_chat import LiveChat
+from server.chats.opening import not_found
 from server.chats.takeover import Takeover
 from server.domain.chats import ChatEvent, ChatState, next_chat_state
 from server.domain.errors import Code, Refusal
@@ -20,7 +21,7 @@ class Closing:
         """Close a chat; one that is closed stays so.
 
         Raises:
-            Refusal: `busy` when another node is answering in it, `unavailable`.
+            Refusal: `busy` when another node is answering in it, `not_found` when it is gone, `unavailable`.
         """
         if chat.runner is not None:
             chat.runner.stop()
@@ -36,8 +37,13 @@ class Closing:
                 chat.facts.id,
                 chat.epoch,
             )
-        if status == "UPDATE 1":
-            chat.state = next_chat_state(chat.state, ChatEvent.CLOSE)
-            chat.publish(ChatClosed(ClosedReason.USER))
-        else:
+            is_gone = status == "UPDATE 0" and await self._is_gone(chat)
+        if is_gone:
+            raise not_found()
+        if status != "UPDATE 1":
             raise Refusal(Code.BUSY, "A message is being sent in this chat.")
+        chat.state = next_chat_state(chat.state, ChatEvent.CLOSE)
+        chat.publish(ChatClosed(ClosedReason.USER))
+
+    async def _is_gone(self, chat: LiveChat) -> bool:
+        return not await self._postgres.pool.fetchval("SELECT true FROM chat WHERE id = $1", chat.facts.id)

@@ -14,6 +14,7 @@ from server.chats.history import load_chat
 from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import Node
+from server.chats.opening import not_found
 from server.chats.saving import EndedAnswer
 from server.chats.settling import Settling
 from server.domain.chats import ChatState, CreditState, EndReason, end_answer
@@ -73,8 +74,12 @@ class Takeover:
             if chat.epoch is not None:
                 return True
             with outages_refused():
-                seen = await self._postgres.pool.fetchval("SELECT epoch FROM chat WHERE id = $1", chat.facts.id)
-                return seen is not None and await self._take(chat.facts.id, seen)
+                seen = await self._postgres.pool.fetchval(
+                    "SELECT epoch FROM chat WHERE id = $1 AND deleted_at IS NULL", chat.facts.id
+                )
+                if seen is None:
+                    raise not_found()
+                return await self._take(chat.facts.id, seen)
 
     async def _take(self, chat_id: UUID, seen_epoch: int) -> bool:
         row = await self._postgres.pool.fetchrow(_TAKE, chat_id, seen_epoch, self._node.id, self.believes_in_death)

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
+from server.chats.housekeeping import Housekeeping
 from tests.support.fans import Fans
 from tests.support.gateways import local_gateway
 from tests.support.socket_client import Frame, SocketClient, of_kind
+from tests.support.waiting import eventually
 from tests.support.world import made_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -238,3 +241,18 @@ async def test_where_visitors_may_not_chat_they_may_read(postgres_url: str, redi
         assert (err["t"], err["code"], err["retry"]) == ("err", "forbidden", False)
         assert (await client.call("watch", channel="deep-sea-lab"))["t"] == "ok"
         assert await world.postgres.pool.fetchval("SELECT count(*) FROM chat") == 0
+
+
+@pytest.mark.parametrize("is_in_memory", [True, False], ids=["in memory", "let go of"])
+async def test_a_chat_that_was_tidied_away_is_not_found(fans: Fans, *, is_in_memory: bool) -> None:
+    client, opened = await fans.chat()
+    pool, chat_side = fans.world.postgres.pool, fans.gateway.gateway
+    await pool.execute(
+        "UPDATE chat SET created_at = created_at - interval '2 days' WHERE id = $1", UUID(opened["chat"])
+    )
+    assert await Housekeeping(fans.world.postgres).tidy() == 1
+    if not is_in_memory:
+        await eventually(lambda: chat_side.live_chats.held(UUID(opened["chat"])) is None)
+    err = await client.call("send", k=opened["k"], idem="idem-0001", text=SHORT)
+    assert (err["t"], err["code"], err["retry"]) == ("err", "not_found", False)
+    assert (await client.call("close", k=opened["k"]))["code"] == "not_found"
