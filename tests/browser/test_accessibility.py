@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
 
+from tests.browser.accessibility import assert_accessible
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import NewChannel, OpenChat
 from tests.browser.flaky_line import FlakyLine
@@ -15,15 +15,6 @@ from tests.browser.live_server import LiveServer
 TARGET_PX = 44
 PHONE = {"width": 390, "height": 844}
 ZOOMED = {"width": 720, "height": 500}  # 1440 × 1000 at 200 %
-
-
-async def assert_accessible(page: Page) -> None:
-    """Ask axe-core, with every rule it has, in both colour schemes."""
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        results = await Axe().run(page)
-        violations: list[dict[str, Any]] = results.response["violations"]
-        assert [f"{rule['id']}: {node['html']}" for rule in violations for node in rule["nodes"]] == [], scheme
 
 
 async def assert_nothing_overflows(page: Page) -> None:
@@ -68,12 +59,6 @@ async def _failed(chat: ChatPage) -> None:
     await expect(chat.notes.last).to_contain_text("The model did not answer.")
 
 
-async def _full(chat: ChatPage) -> None:
-    for _ in range(3):
-        await chat.ask_and_wait("[[tokens=20000 rate=100000]]")
-    await expect(chat.composer).to_be_hidden()
-
-
 async def _detached(chat: ChatPage) -> None:
     await chat.ask_and_wait("[[tokens=1500 rate=5000]]")
     await chat.page.get_by_role("log").focus()
@@ -81,7 +66,7 @@ async def _detached(chat: ChatPage) -> None:
     await expect(chat.page.get_by_role("button", name="Jump to latest")).to_be_visible()
 
 
-STATES = [_beginning, _thinking, _answering, _answered, _stopped, _refunded, _failed, _full, _detached]
+STATES = [_beginning, _thinking, _answering, _answered, _stopped, _refunded, _failed, _detached]
 
 
 @pytest.mark.parametrize("reach", STATES, ids=lambda reach: reach.__name__.strip("_"))
