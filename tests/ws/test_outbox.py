@@ -50,8 +50,8 @@ class Chat:
         self.publish(AnswerDone(UUID(self.running), EndReason.STOP, Usage(1, 2), len(text), sha))
 
     def opened_frame(self) -> str:
-        shown = list(self.texts.items())[-1:]  # a real one has older messages too, but never more than fit a frame
-        messages = [MessageView(id=one, type="ai", text=text, status="streaming", tok=1) for one, text in shown]
+        newest = list(self.texts.items())[-1:]  # as the transcript does: always the last one, others within 64 KiB
+        messages = [MessageView(id=one, type="ai", text=text, status="streaming", tok=1) for one, text in newest]
         return encode(
             Opened(
                 k=self.k,

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from server.chats.housekeeping import Housekeeping
-from tests.support.fans import Fans
+from tests.support.fans import Fans, still_works
 from tests.support.gateways import local_gateway
 from tests.support.socket_client import Frame, SocketClient, of_kind
 from tests.support.waiting import eventually
@@ -137,6 +137,23 @@ async def test_a_visitor_has_one_answer_at_a_time_over_all_chats_and_sockets(fan
     await fans.assert_untouched(second)
     await one.wait_for(of_kind("done"))
     assert (await other.ask(second["k"], SHORT, "idem-0001"))["why"] == "stop"
+
+
+async def test_an_answer_goes_on_when_its_chat_is_given_up_and_tells_that_socket_nothing(fans: Fans) -> None:
+    client, opened = await fans.chat()
+    sent = await client.command("send", k=opened["k"], idem="idem-0001", text=SLOW)
+    given_up = await client.call("unsub", k=opened["k"])
+    assert given_up["t"] == "ok"
+    assert (await client.wait_for(lambda frame: frame.get("rid") == sent))["t"] == "ok"
+    after = len(client.frames)
+
+    async def is_answered() -> bool:
+        return (await fans.written(opened["chat"])).state == "OPEN"
+
+    await eventually(is_answered)
+    assert await still_works(client)
+    assert not [frame for frame in client.frames[after:] if "s" in frame]
+    assert [status for _, status, _ in (await fans.written(opened["chat"])).messages] == ["DONE", "DONE"]
 
 
 async def test_two_visitors_do_not_make_each_other_busy(fans: Fans) -> None:
