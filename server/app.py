@@ -1,6 +1,6 @@
 """The composition root: one gateway process from its configuration. Nobody imports it but the command line and tests.
 
-Everything is started and ended by the application's lifespan, in this order: Postgres, settings, Redis, the model, the
+Everything is started and ended by the application's lifespan, in this order: Postgres, Redis, settings, the model, the
 node with its background tasks, the pages and the websocket.
 """
 

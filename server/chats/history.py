@@ -53,7 +53,9 @@ async def load_chat(postgres: Postgres, chat_id: UUID, encode: EncodeEvent) -> L
         if row is None:
             return None
         messages = await connection.fetch(_MESSAGES, chat_id, SHOWN_MESSAGES + 1)
-    return LoadedChat(_live_chat(row, _transcript(messages), encode), row["epoch"])
+    live = _live_chat(row, _transcript(messages), encode)
+    live.read_mark = (row["epoch"], row["state"], row["tokens_used"])
+    return LoadedChat(live, row["epoch"])
 
 
 async def load_messages(postgres: Postgres, chat_id: UUID) -> list[LiveMessage]:

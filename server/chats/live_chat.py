@@ -1,6 +1,6 @@
 """A chat in the memory of this node: its state, its events, and the sockets that follow it.
 
-There is one writer of a chat at a time (`chats/ownership.py`). Everything here is synchronous: between two awaits of a
+There is one writer of a chat at a time (`chats/takeover.py`). Everything here is synchronous: between two awaits of a
 turn nobody sees half a change.
 """
 
@@ -81,6 +81,7 @@ class LiveChat:
         ended: set while nothing runs.
         taking: held while this node asks to become the writer.
         running_tokens: tokens of the running answer so far, for display.
+        read_mark: epoch, state and used tokens as storage had them when the chat was read; None for one made here.
         idle_since_seconds: monotonic time since which nobody follows and nothing runs.
     """
 
@@ -112,6 +113,7 @@ class LiveChat:
         self.ended = asyncio.Event()
         self.ended.set()
         self.followers: set[Follower] = set()
+        self.read_mark: tuple[int, str, int] | None = None
         self.idle_since_seconds = time.monotonic()
 
     @property
@@ -187,7 +189,7 @@ class LiveChat:
         """Become what storage says under a new epoch, keep the followers and show them a snapshot first."""
         self.owner, self.state, self.credit_state = other.owner, other.state, other.credit_state
         self.tokens_used, self.epoch, self.transcript = other.tokens_used, other.epoch, other.transcript
-        self.log, self.near_told = other.log, other.near_told
+        self.log, self.near_told, self.read_mark = other.log, other.near_told, other.read_mark
         self.answer = self.runner = None
         self.ended.set()
         self.running_tokens = 0

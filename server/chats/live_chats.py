@@ -2,20 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from server.chats.history import load_chat
 from server.chats.live_chat import LiveChat
+from server.domain.errors import Refusal
 from server.domain.events import EncodeEvent
+from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
 
 IDLE_SECONDS: Final = 60.0
 """How long a chat that nobody follows stays in memory, so that a socket that comes back finds its cursor."""
 IDLE_CHATS_MAX: Final = 2_000
 """Chats that nobody follows and that stay all the same; the ones idle longest go first."""
-SWEEP_SECONDS: Final = 5.0
+REFRESH_SECONDS: Final = 1.0
+"""How often idle chats are looked for, and changes of chats that another node writes."""
+
+log = structlog.get_logger(__name__)
 
 
 class LiveChats:
@@ -39,11 +46,14 @@ class LiveChats:
         return self._chats.get(chat_id)
 
     async def get(self, chat_id: UUID) -> LiveChat | None:
-        """Return a chat, read from storage when it is not in memory; None when there is none."""
+        """Return a chat, read from storage when it is not in memory or when another node writes it; None when there is
+        none."""
         chat = self._chats.get(chat_id)
         if chat is not None:
             chat.touch()
-            return chat
+            if chat.epoch is None:
+                await self._refresh([chat])
+            return self._chats.get(chat_id)
         async with self._loading.setdefault(chat_id, asyncio.Lock()):
             try:
                 if chat_id not in self._chats:
@@ -72,10 +82,28 @@ class LiveChats:
         return {chat_id: chat.epoch for chat_id, chat in self._chats.items() if chat.epoch is not None}
 
     async def run(self) -> None:
-        """Forget idle chats until cancelled."""
+        """Forget idle chats, and look at what other nodes make of chats that are followed here, until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(REFRESH_SECONDS)
             self.forget_idle(time.monotonic())
+            try:
+                with outages_refused():
+                    await self._refresh([chat for chat in self if chat.epoch is None and chat.followers])
+            except Refusal as refusal:
+                log.warning("chats_not_refreshed", error=repr(refusal.__cause__))
+
+    async def _refresh(self, chats: Sequence[LiveChat]) -> None:
+        """Show a snapshot of each chat that has changed in storage since it was read; this node does not write them."""
+        if not chats:
+            return
+        rows = await self._postgres.pool.fetch(
+            "SELECT id, epoch, state, tokens_used FROM chat WHERE id = ANY($1) AND deleted_at IS NULL",
+            [chat.facts.id for chat in chats],
+        )
+        marks = {row["id"]: (row["epoch"], row["state"], row["tokens_used"]) for row in rows}
+        for chat in chats:
+            if chat.epoch is None and marks.get(chat.facts.id) != chat.read_mark:
+                await self.reload(chat.facts.id)
 
     def forget_idle(self, now_seconds: float) -> None:
         """Forget what nobody follows: what has been idle for long, and the longest idle above the number kept.
