@@ -76,6 +76,7 @@ class _App:
                 settings=settings,
                 answers=answers,
                 answer_tokens_max=config.model.answer_tokens,
+                has_many_models=config.model.kind is ModelKind.OPENAI,
                 times=config.lease,
                 is_sole=self._is_sole,
             )

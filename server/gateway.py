@@ -65,6 +65,7 @@ class GatewayParts:
 
     Attributes:
         answer_tokens_max: what the model can give in one answer; the setting may be lower.
+        has_many_models: whether the provider knows the models that channels name.
         is_sole: whether no other node can be alive.
     """
 
@@ -73,6 +74,7 @@ class GatewayParts:
     settings: LiveSettings
     answers: Answers
     answer_tokens_max: int
+    has_many_models: bool
     times: LeaseTimes
     is_sole: bool
 
@@ -116,6 +118,7 @@ class Gateway:
             knowledge=self.knowledge,
             answers=parts.answers,
             answer_tokens_max=parts.answer_tokens_max,
+            has_many_models=parts.has_many_models,
             settings=parts.settings,
             balance_changed=self.watching.balance_changed,
         )

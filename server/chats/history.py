@@ -17,7 +17,8 @@ MESSAGES_MAX: Final = 4_096
 """Messages of one chat that are ever read: more than 50,000 tokens can hold with one token each and its answer."""
 
 _CHAT = """
-    SELECT chat.*, channel.name AS channel_name FROM chat JOIN channel ON channel.id = chat.channel_id
+    SELECT chat.*, channel.name AS channel_name, channel.model AS channel_model
+      FROM chat JOIN channel ON channel.id = chat.channel_id
      WHERE chat.id = $1 AND chat.deleted_at IS NULL
 """
 _MESSAGES = """
@@ -81,6 +82,7 @@ def _live_chat(row: asyncpg.Record, transcript: Transcript, encode: EncodeEvent)
             context_id=row["context_id"],
             context_tokens=row["context_tokens"],
             token_cap=row["token_cap"],
+            model=row["channel_model"],
         ),
         Owner(row["session_id"], row["user_id"]),
         state=ChatState(row["state"]),

@@ -47,6 +47,7 @@ class ChatFacts:
 
     Attributes:
         context_id: the frozen text about the channel; its tokens count once.
+        model: the channel's own model; None means the one that is configured.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class ChatFacts:
     context_id: UUID
     context_tokens: int
     token_cap: int
+    model: str | None
 
 
 @dataclass(slots=True)

@@ -33,6 +33,13 @@ class LeaseTimes:
 
 DEFAULT_TIMES: Final = LeaseTimes()
 
+_RENEW: Final = """
+    WITH before AS (SELECT lease_until FROM node WHERE id = $1)
+    INSERT INTO node (id, lease_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+    ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
+    RETURNING (SELECT lease_until < clock_timestamp() FROM before)
+"""
+
 EpochsLost = Callable[[list[UUID]], Awaitable[None]]
 """Told which chats have another epoch in storage than in memory."""
 
@@ -42,7 +49,7 @@ class Node:
 
     Attributes:
         id: made at the start.
-        trouble_seconds: monotonic time at which Postgres last could not be asked.
+        trouble_seconds: monotonic time at which Postgres last could not be asked, or not in time.
     """
 
     def __init__(
@@ -93,14 +100,7 @@ class Node:
         began_seconds = time.monotonic()
         owned = self._owned()
         async with self._postgres.pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                """
-                INSERT INTO node (id, lease_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
-                ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
-                """,
-                self.id,
-                self.times.lease_seconds,
-            )
+            was_late = await connection.fetchval(_RENEW, self.id, self.times.lease_seconds)
             rows = await connection.fetch(
                 """
                 SELECT mine.id FROM unnest($1::uuid[], $2::bigint[]) AS mine (id, epoch)
@@ -111,6 +111,8 @@ class Node:
                 list(owned.values()),
             )
         self._renewed_seconds = began_seconds
+        if was_late:  # so may others be, for the same reason: a Postgres that did not answer, a machine that slept
+            self.trouble_seconds = time.monotonic()
         if rows:
             log.warning("chats_taken_by_another_node", chats=len(rows))
             await self._lost([row["id"] for row in rows])

@@ -83,7 +83,9 @@ class Opening:
                 if refusal is not None:
                     raise refusal
                 context = await self._knowledge.freeze(channel.id)
-                facts = ChatFacts(new_id(), channel.id, channel.name, context.id, context.tokens, CAP_TOKENS)
+                facts = ChatFacts(
+                    new_id(), channel.id, channel.name, context.id, context.tokens, CAP_TOKENS, channel.model
+                )
                 if await self._insert(identity, idem, facts):
                     return Opened(self._live_chats.add(self._new_chat(identity, facts)), is_new=True)
                 earlier = await self._find_opened(identity, idem)

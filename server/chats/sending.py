@@ -122,6 +122,7 @@ class Sending:
         knowledge: Knowledge,
         answers: Answers,
         answer_tokens_max: int,
+        has_many_models: bool,
         settings: LiveSettings,
         balance_changed: BalanceChanged,
     ) -> None:
@@ -132,6 +133,7 @@ class Sending:
         self._knowledge = knowledge
         self._answers = answers
         self._answer_tokens_max = answer_tokens_max
+        self._has_many_models = has_many_models
         self._settings = settings
         self._balance_changed = balance_changed
         self.is_stopping = False
@@ -230,7 +232,9 @@ class Sending:
             raise no_credit()
         start = self._start(chat, sender, message, parent, tokens)
         marks = tuple(sorted(meter.near_marks().values()))
-        answer = self._answers.ask(AnswerRequest(messages, budget.tokens, budget.reason, marks))
+        answer = self._answers.ask(
+            AnswerRequest(messages, budget.tokens, budget.reason, marks, named=self._named(chat))
+        )
         return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), is_reserved=is_first)
 
     async def _prompt(
@@ -248,6 +252,10 @@ class Sending:
             Spoken("user", text, tokens),
             Window(self._answers.model.window_tokens, output_tokens),
         )
+
+    def _named(self, chat: LiveChat) -> str | None:
+        """The channel's own model; None where it has none, or where the provider serves a single one."""
+        return chat.facts.model if self._has_many_models else None
 
     def _start(
         self, chat: LiveChat, sender: Sender, message: NewMessage, parent: LiveMessage | None, tokens: int
@@ -269,7 +277,7 @@ class Sending:
             parent_id=parent.id if parent else None,
             message_id=new_id(),
             answer_id=new_id(),
-            model=self._answers.model.name,
+            model=self._named(chat) or self._answers.model.name,
             visitor=visitor,
         )
 

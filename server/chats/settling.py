@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -45,6 +46,10 @@ class Settling:
             await asyncio.sleep(delay_seconds)
             delay_seconds = min(2 * delay_seconds, RETRY_MAX_SECONDS)
         if balance is not None:
-            self._balance_changed(balance, CreditReason.REFUND)
-            await self._credits.publish([balance], [answer.chat_id])
+            await self.tell_refund(balance, answer.chat_id)
         return saved
+
+    async def tell_refund(self, balance: Balance, chat_id: UUID) -> None:
+        """Tell the watchers and Redis what a refund, committed just now, did to the balance."""
+        self._balance_changed(balance, CreditReason.REFUND)
+        await self._credits.publish([balance], [chat_id])

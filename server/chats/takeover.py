@@ -3,6 +3,8 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,28 +17,39 @@ from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import Node
 from server.chats.opening import not_found
-from server.chats.saving import EndedAnswer
+from server.chats.saving import EndedAnswer, Saved, save_answer
 from server.chats.settling import Settling
 from server.domain.chats import ChatState, CreditState, EndReason, end_answer
 from server.domain.errors import Code, Refusal
 from server.domain.meter import Meter
+from server.ledger.accounts import Balance, lock_channels
 from server.llm.tokens import count_off_loop
-from server.storage.outages import is_outage, outages_refused
-from server.storage.postgres import Postgres
+from server.storage.outages import outages_refused
+from server.storage.postgres import Connection, Postgres, is_unreachable
 
 REAPED_AT_ONCE_MAX: Final = 64
 """Chats of dead nodes that one round of the reaper looks at."""
 
+_LOOK: Final = """
+    SELECT chat.id, channel_id, epoch, state, credit_state, tokens_used, token_cap, message.id AS answer_id
+      FROM chat LEFT JOIN message ON message.chat_id = chat.id AND message.status = 'STREAMING'
+     WHERE chat.id = $1 AND deleted_at IS NULL
+"""
+# The lock on the owner's row makes a renewal that runs at this moment wait, or waits for it: a node whose renewal came
+# through has learned of every chat that it lost. And who could not renew its own lease may not judge others.
 _TAKE: Final = """
     UPDATE chat SET epoch = epoch + 1, owner_node = $3
      WHERE id = $1 AND epoch = $2 AND deleted_at IS NULL
        AND (state <> 'ANSWERING'
-            OR owner_node = $3
-            OR $4 AND NOT EXISTS (SELECT 1 FROM node WHERE id = owner_node AND lease_until > clock_timestamp()))
-    RETURNING id, channel_id, epoch, state, credit_state, tokens_used, token_cap
+            OR $5 AND (owner_node = $3
+                       OR $4 AND EXISTS (SELECT 1 FROM node WHERE id = $3 AND lease_until > clock_timestamp())
+                          AND coalesce((SELECT lease_until FROM node WHERE id = owner_node FOR SHARE)
+                                       < clock_timestamp(), true)))
+    RETURNING epoch, state, credit_state
 """
+_IS_MINE: Final = "SELECT epoch FROM chat WHERE id = $1 AND epoch = $2 + 1 AND owner_node = $3"
 _ORPHANS: Final = """
-    SELECT id, epoch FROM chat
+    SELECT id FROM chat
      WHERE state = 'ANSWERING'
        AND CASE WHEN owner_node = $1 THEN NOT id = ANY($2)
                 ELSE NOT EXISTS (SELECT 1 FROM node WHERE id = chat.owner_node AND lease_until > clock_timestamp()) END
@@ -44,6 +57,26 @@ _ORPHANS: Final = """
 """
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a dead node has left of its answer, as far as Redis knows."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """The chat is this node's.
+
+    Attributes:
+        balance: the channel's after a refund; None when there was none.
+    """
+
+    epoch: int
+    balance: Balance | None = None
 
 
 class Takeover:
@@ -60,9 +93,10 @@ class Takeover:
 
     @property
     def believes_in_death(self) -> bool:
-        """Whether an ended lease means a dead node: not within a lease of trouble with Postgres, when the living could
-        not renew theirs either."""
-        return time.monotonic() - self._node.trouble_seconds > self._node.times.lease_seconds
+        """Whether an ended lease means a dead node: not while this node is late itself, and not within a lease of
+        trouble with Postgres, when the living could not renew theirs either."""
+        since_trouble_seconds = time.monotonic() - self._node.trouble_seconds
+        return not self._node.is_overdue and since_trouble_seconds > self._node.times.lease_seconds
 
     async def take(self, chat: LiveChat) -> bool:
         """Make this node the writer of a chat; False when a running answer of a living node has it.
@@ -74,41 +108,62 @@ class Takeover:
             if chat.epoch is not None:
                 return True
             with outages_refused():
-                seen = await self._postgres.pool.fetchval(
-                    "SELECT epoch FROM chat WHERE id = $1 AND deleted_at IS NULL", chat.facts.id
-                )
+                seen = await self._postgres.pool.fetchrow(_LOOK, chat.facts.id)
                 if seen is None:
                     raise not_found()
-                return await self._take(chat.facts.id, seen)
+                return await self._take(seen)
 
-    async def _take(self, chat_id: UUID, seen_epoch: int) -> bool:
-        row = await self._postgres.pool.fetchrow(_TAKE, chat_id, seen_epoch, self._node.id, self.believes_in_death)
-        if row is None:
+    async def _take(self, seen: asyncpg.Record) -> bool:
+        """Take a chat that was seen so, and finish the answer of a dead node in the same transaction: nobody ever finds
+        a chat that has a living owner and an answer that nobody makes."""
+        left = await self._look_for_text(seen) if seen["state"] == ChatState.ANSWERING else None
+        taken = await self._postgres.transact(partial(self._take_and_finish, seen, left))
+        if taken is None:
             return False
-        if row["state"] == ChatState.ANSWERING:
-            await self._finish_for_the_dead(row)
-        await self._show(chat_id, row["epoch"])
+        if left is not None:
+            await self._checkpoints.discard(seen["id"], seen["epoch"], seen["answer_id"])
+            log.info("answer_of_a_dead_node_finished", chat=str(seen["id"]), refunded=taken.balance is not None)
+        if taken.balance is not None:
+            await self._settling.tell_refund(taken.balance, seen["id"])
+        await self._show(seen["id"], taken.epoch)
         return True
 
-    async def _finish_for_the_dead(self, row: asyncpg.Record) -> None:
-        """Save what is left of the answer that a dead node was making; no first token → the credit goes back."""
-        dead_epoch = row["epoch"] - 1
-        message_id = await self._postgres.pool.fetchval(
-            "SELECT id FROM message WHERE chat_id = $1 AND status = 'STREAMING'", row["id"]
-        )
-        credit_state = CreditState(row["credit_state"])
-        text = ""
-        if credit_state is CreditState.SPENT:
-            text = await self._checkpoints.read(row["id"], dead_epoch, message_id)
+    async def _look_for_text(self, seen: asyncpg.Record) -> _Left:
+        text = await self._checkpoints.read(seen["id"], seen["epoch"], seen["answer_id"])
         tokens = await count_off_loop(text)
-        used = row["tokens_used"] + tokens
-        is_full = Meter(used, row["token_cap"]).is_full
-        ending = end_answer(EndReason.INTERRUPTED, credit_state, has_text=bool(text), is_full=is_full)
-        await self._settling.save(
-            EndedAnswer(row["id"], row["channel_id"], row["epoch"], message_id, text, tokens, used, ending)
+        is_possible = seen["tokens_used"] + tokens <= seen["token_cap"]
+        return _Left(text, tokens) if is_possible else _Left("", 0)
+
+    async def _take_and_finish(self, seen: asyncpg.Record, left: _Left | None, connection: Connection) -> _Taken | None:
+        if left is not None and seen["credit_state"] == CreditState.CHARGED:
+            await lock_channels(connection, [seen["channel_id"]])  # channels before chats, as everywhere
+        row = await connection.fetchrow(
+            _TAKE, seen["id"], seen["epoch"], self._node.id, self.believes_in_death, left is not None
         )
-        await self._checkpoints.discard(row["id"], dead_epoch, message_id)
-        log.info("answer_of_a_dead_node_finished", chat=str(row["id"]), tokens=tokens, refunded=ending.refunds)
+        if row is None:  # unless an earlier try has done it, whose reply was lost
+            epoch = await connection.fetchval(_IS_MINE, seen["id"], seen["epoch"], self._node.id)
+            return None if epoch is None else _Taken(epoch)
+        if row["state"] != ChatState.ANSWERING or left is None:
+            return _Taken(row["epoch"])
+        return await self._finish(connection, seen, row, left)
+
+    @staticmethod
+    async def _finish(connection: Connection, seen: asyncpg.Record, row: asyncpg.Record, left: _Left) -> _Taken:
+        """Save what is left of the answer that a dead node was making; no first token → the credit goes back."""
+        credit_state = CreditState(row["credit_state"])
+        if credit_state is not CreditState.SPENT:
+            left = _Left("", 0)
+        used = seen["tokens_used"] + left.tokens
+        is_full = Meter(used, seen["token_cap"]).is_full
+        ending = end_answer(EndReason.INTERRUPTED, credit_state, has_text=bool(left.text), is_full=is_full)
+        saved, balance = await save_answer(
+            connection,
+            EndedAnswer(
+                seen["id"], seen["channel_id"], row["epoch"], seen["answer_id"], left.text, left.tokens, used, ending
+            ),
+        )
+        assert saved is Saved.DONE, saved
+        return _Taken(row["epoch"], balance)
 
     async def _show(self, chat_id: UUID, epoch: int) -> None:
         """Bring the chat in memory to its new epoch; its followers get a snapshot."""
@@ -131,21 +186,28 @@ class Takeover:
         )
         reaped = 0
         for orphan in orphans:
-            reaped += await self._reap(orphan["id"], orphan["epoch"])
+            reaped += await self._reap(orphan["id"])
         return reaped
 
-    async def _reap(self, chat_id: UUID, epoch: int) -> bool:
+    async def _reap(self, chat_id: UUID) -> bool:
         chat = self._live_chats.held(chat_id)
         try:
             if chat is None:
-                return await self._take(chat_id, epoch)
+                return await self._reap_unless(chat_id, None)
             async with chat.taking:
-                return await self._take(chat_id, epoch)
+                return await self._reap_unless(chat_id, chat)
         except Exception as error:
-            if is_outage(error):
+            if is_unreachable(error):
                 raise
             log.exception("chat_not_reaped", chat=str(chat_id))  # one broken chat must not keep the others waiting
             return False
+
+    async def _reap_unless(self, chat_id: UUID, chat: LiveChat | None) -> bool:
+        """Reap a chat, unless its answer has ended since it was found, or has begun on this node."""
+        seen = await self._postgres.pool.fetchrow(_LOOK, chat_id)
+        if seen is None or seen["state"] != ChatState.ANSWERING or (chat and chat.epoch == seen["epoch"]):
+            return False
+        return await self._take(seen)
 
     async def run(self) -> None:
         """Reap until cancelled."""

@@ -50,12 +50,14 @@ class AnswerRequest:
         budget_tokens: the answer never has more.
         budget_reason: how it ends when it would.
         thresholds: numbers of tokens, ascending, to be reported when the answer reaches them.
+        named: another model of the same provider; None means the one that is configured.
     """
 
     messages: Sequence[PromptMessage]
     budget_tokens: int
     budget_reason: BudgetReason
     thresholds: tuple[int, ...] = ()
+    named: str | None = None
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -132,7 +134,7 @@ class Answer:
         self._answers = answers
         self._limits = answers.limits
         self._request = request
-        self._stream = answers.model.stream(request.messages, request.budget_tokens)
+        self._stream = answers.model.stream(request.messages, request.budget_tokens, named=request.named)
         self._cleaner = Cleaner()
         self._growing = GrowingText()
         self._thresholds = list(request.thresholds)

@@ -108,8 +108,14 @@ class Model(Protocol):
     def window_tokens(self) -> int:
         """How much a prompt and its answer may have together, counted by us."""
 
-    def stream(self, messages: Sequence[PromptMessage], max_output_tokens: int) -> ModelStream:
-        """An answer to these messages of at most that many of the model's own tokens."""
+    def stream(
+        self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None
+    ) -> ModelStream:
+        """An answer to these messages of at most that many of the model's own tokens.
+
+        Args:
+            named: another model of the same provider, such as one tuned for a channel; None means `name`.
+        """
 
     async def probe(self) -> None:
         """Returns when the model could be reached and would accept a request.

@@ -82,11 +82,13 @@ class OpenAIModel:
         """How much a prompt and its answer may have together."""
         return self._options.window_tokens
 
-    def stream(self, messages: Sequence[PromptMessage], max_output_tokens: int) -> "OpenAIStream":
+    def stream(
+        self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None
+    ) -> "OpenAIStream":
         """An answer to these messages; asked at its first `read`."""
         body = {
             **self._options.extra_body,
-            "model": self._options.model,
+            "model": named or self._options.model,
             "messages": messages,
             "stream": True,
             "stream_options": {"include_usage": True},

@@ -35,8 +35,10 @@ class ScriptedModel:
         """How much a prompt and its answer may have together."""
         return self._window_tokens
 
-    def stream(self, messages: Sequence[PromptMessage], max_output_tokens: int) -> "ScriptedStream":
-        """An answer as its script has it."""
+    def stream(
+        self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None
+    ) -> "ScriptedStream":
+        """An answer as its script has it, whatever model is named."""
         return ScriptedStream(plan(messages, max_output_tokens, self._pace))
 
     async def probe(self) -> None:

@@ -163,7 +163,7 @@ class Commands:
             identity,
             subscription.viewer_ref,
             public_name(identity.name, subscription.viewer_ref),
-            connection.address_digest,
+            connection.address_digest(),
         )
 
         def reply(outcome: Accepted | Refusal) -> None:

@@ -42,7 +42,7 @@ class Connection:
     Attributes:
         token: what the session cookie holds; None without a usable one.
         address: what counts as the client's address, for the number of its sockets.
-        address_digest: of the client's address, for the visitor quota.
+        address_digest: gives the digest of the client's address for today, for the visitor quota.
         identity: None before hello.
         subscriptions: followed chats by their alias.
         watched: watched channels, each with what ends the watching.
@@ -58,7 +58,7 @@ class Connection:
         conn_id: str,
         token: str | None,
         address: str,
-        address_digest: str,
+        address_digest: Callable[[], str],
     ) -> None:
         self.conn_id = conn_id
         self.token = token

@@ -81,7 +81,7 @@ class Endpoint:
             conn_id=f"c_{secrets.token_urlsafe(CONN_ID_BYTES)}",
             token=token if is_ours else None,
             address=subscriber_of(address),
-            address_digest=self._deps.digests.of(address, datetime.now(UTC).date()),
+            address_digest=lambda: self._deps.digests.of(address, datetime.now(UTC).date()),
         )
         self._deps.sockets.add(connection)
         try:
