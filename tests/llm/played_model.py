@@ -17,7 +17,9 @@ class PlayedModel:
         self.finish = finish
         self.error = error
 
-    def stream(self, messages: Sequence[PromptMessage], max_output_tokens: int) -> "PlayedStream":
+    def stream(
+        self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None
+    ) -> "PlayedStream":
         return PlayedStream(self)
 
     async def probe(self) -> None:
