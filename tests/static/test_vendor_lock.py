@@ -39,7 +39,9 @@ def test_every_package_brings_its_licence(package: str) -> None:
     licences = [name for name in files_of(package) if name.endswith(".LICENSE.txt")]
     assert licences
     text = (VENDOR / licences[0]).read_text()
-    assert {"MIT": "Permission is hereby granted", "OFL-1.1": "SIL OPEN FONT LICENSE"}[str(LOCK[package]["licence"])] in text
+    assert {"MIT": "Permission is hereby granted", "OFL-1.1": "SIL OPEN FONT LICENSE"}[
+        str(LOCK[package]["licence"])
+    ] in text
 
 
 def test_nothing_lies_in_the_folder_that_the_lock_does_not_name() -> None:
