@@ -21,7 +21,7 @@ from tests.support.world import World
 
 ANSWERED: Final = "Who wins tonight? [[tokens=12 rate=150 delay_ms=10]]"
 EMPTY: Final = "Say nothing. [[break=empty delay_ms=10]]"
-MAY_BE_TRIED_AGAIN: Final = {"busy", "unavailable"}
+MAY_BE_TRIED_AGAIN: Final = {"busy", "unavailable", "rate_limited"}
 
 
 @dataclass(eq=False)
@@ -29,14 +29,12 @@ class Said:
     """A message of the story.
 
     Attributes:
-        rid: of the command that sent it, on the socket that was lost; None: it was not sent.
-        msg: its id, as the client was told; None: it was not.
+        rids: of the commands that sent it, on the socket that was lost.
     """
 
     idem: str
     text: str
-    rid: int | None = None
-    msg: str | None = None
+    rids: list[int] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -94,11 +92,12 @@ class Story:
 
     async def _play(self, client: SocketClient) -> None:
         for talk in self.talks:
-            opened = await client.open_chat("deep-sea-lab", talk.idem)
+            opened = await self._persist(client, [], "open", channel="deep-sea-lab", idem=talk.idem)
             assert opened["k"] == talk.k
             for said in talk.messages:
                 after = len(client.frames)
-                said.rid = await client.command("send", k=talk.k, idem=said.idem, text=said.text)
+                reply = await self._send(client, talk.k, said)
+                assert reply["t"] == "ok"
                 await client.wait_for(of_kind("done", k=talk.k), after=after)
         await client.wait_for(of_kind("closed", why="refunded"))
 
@@ -142,14 +141,13 @@ class Story:
             assert chat["credit_state"] == "REFUNDED"
 
     async def _check_message(self, chat: asyncpg.Record, said: Said) -> None:
-        ok = next((frame for frame in self.frames if frame["t"] == "ok" and frame.get("rid") == said.rid), None)
+        ok = next((frame for frame in self.frames if frame["t"] == "ok" and frame["rid"] in said.rids), None)
         stored = [row for row in await self.messages(chat) if row["idem"] == said.idem]
         assert len(stored) <= 1
         if stored:
             assert stored[0]["content"] == said.text
-        if ok is not None and said.rid is not None:
-            said.msg = ok["msg"]
-            assert [str(row["id"]) for row in stored] == [said.msg]
+        if ok is not None:
+            assert [str(row["id"]) for row in stored] == [ok["msg"]]
 
     @staticmethod
     def _check_answer(row: asyncpg.Record, told: Sequence[Frame]) -> None:
@@ -183,7 +181,7 @@ class Story:
         client = await gateway.connect(self.cookie)
         for talk in self.talks:
             before = await self.chat(talk)
-            opened = await client.open_chat("deep-sea-lab", talk.idem)
+            opened = await self._persist(client, [], "open", channel="deep-sea-lab", idem=talk.idem)
             assert before is None or opened["chat"] == str(before["id"])
             for said in talk.messages:
                 await self._repeat(client, talk, opened["k"], said)
@@ -206,10 +204,17 @@ class Story:
             assert (reply["t"], reply.get("dup", False)) == ("ok", False), reply
             await client.wait_for(of_kind("done", k=k), after=after)
 
+    async def _send(self, client: SocketClient, k: int, said: Said) -> Frame:
+        return await self._persist(client, said.rids, "send", k=k, idem=said.idem, text=said.text)
+
     @staticmethod
-    async def _send(client: SocketClient, k: int, said: Said) -> Frame:
+    async def _persist(client: SocketClient, rids: list[int], t: str, **fields: object) -> Frame:
+        """Give a command, and give it again for as long as the answer is that it may be tried again."""
         while True:
-            reply = await client.call("send", k=k, idem=said.idem, text=said.text)
+            after = len(client.frames)
+            rid = await client.command(t, **fields)
+            rids.append(rid)
+            reply = await client.wait_for(lambda frame, rid=rid: frame.get("rid") == rid, after=after)  # type: ignore[misc]
             if reply.get("code") not in MAY_BE_TRIED_AGAIN:
                 return reply
             assert reply["retry"]

@@ -1,12 +1,25 @@
 """A gateway is killed at every step of a story; another one finishes what it left, and the client goes on there."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import pytest
 
+from tests.chaos.steps import (
+    CHARGE,
+    MESSAGES,
+    OPEN,
+    REFUND,
+    SAVE,
+    SPEND,
+    Point,
+    at_commit,
+    at_number,
+    is_of_the_story,
+    never,
+)
 from tests.chaos.story import Story
 from tests.support.forked_gateways import ForkedGateway, GatewayNest
 from tests.support.postgres_proxy import Side, Step, Verdict, postgres_proxy
@@ -15,34 +28,6 @@ from tests.support.world import World
 AT_ONCE: Final = 6
 RESOLVED_SECONDS: Final = 5.0
 """Lease and reaper period are 1.3 s together; the rest is for a machine that has more to do."""
-
-BACKGROUND: Final = (
-    "BEGIN",
-    "pg_advisory_unlock_all",  # the pool tidies a connection that was given back
-    "typeinfo_tree",  # asyncpg asks what a type is
-    "'jit'",
-    "INTO node",
-    "AS mine (id, epoch)",
-    "lease_until",
-    "ledger_version FROM channel WHERE id = ANY",
-    "LEFT JOIN credit_entry",
-    "configuration_setting",
-)
-"""Statements that are no step of a story: what a gateway does by itself, and what changes nothing."""
-
-OPEN: Final = "INSERT INTO chat_member"
-CHARGE: Final = "'CHAT', -1"
-MESSAGES: Final = "INSERT INTO message"
-SPEND: Final = "credit_state = 'SPENT'"
-SAVE: Final = "AND status = 'STREAMING'"
-REFUND: Final = "credit_state = 'REFUNDED'"
-
-
-def is_of_the_story(step: Step) -> bool:
-    """Whether a client waits for this step."""
-    if step.sql.startswith("COMMIT"):
-        return "INTO node" not in step.transaction
-    return bool(step.sql) and not any(part in step.sql for part in BACKGROUND)
 
 
 @dataclass
@@ -54,7 +39,7 @@ class Executioner:
     """
 
     gateway: ForkedGateway
-    is_meant: Callable[[int, Step], bool]
+    is_meant: Point
     seen: list[Step] = field(default_factory=list)
     has_struck: bool = False
 
@@ -81,7 +66,7 @@ class Scene:
     survivor: ForkedGateway
     door: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def kill_at(self, is_meant: Callable[[int, Step], bool]) -> Executioner:
+    async def kill_at(self, is_meant: Point) -> Executioner:
         """Play one story, kill its gateway at that step or at the end, check what is left, and take it up."""
         async with self.door, postgres_proxy(self.postgres_url) as proxy:
             async with self.nest.gateway(proxy.url, self.redis_url) as gateway:
@@ -96,23 +81,13 @@ class Scene:
                 await story.check(within_seconds=RESOLVED_SECONDS)
                 await story.take_up(self.survivor)
             except Exception as error:
-                error.add_note(f"Killed at {executioner.seen[-1:]}; told {story.frames}")
+                error.add_note(f"Killed at {executioner.seen[-1:]}; told {[frame['t'] for frame in story.frames]}")
                 raise
         return executioner
 
-    async def kill_at_each(self, points: Sequence[Callable[[int, Step], bool]]) -> list[Executioner]:
+    async def kill_at_each(self, points: Sequence[Point]) -> list[Executioner]:
         """`kill_at` for all of these, some at a time."""
         return await asyncio.gather(*(self.kill_at(point) for point in points))
-
-
-def at_number(number: int) -> Callable[[int, Step], bool]:
-    """The step of the story with this number."""
-    return lambda count, _step: count == number
-
-
-def at_commit(side: Side, part: str) -> Callable[[int, Step], bool]:
-    """The first commit of a transaction with this statement."""
-    return lambda _count, step: step.side is side and step.is_commit_of(part)
 
 
 async def test_a_gateway_is_killed_around_each_commit(
@@ -132,7 +107,7 @@ async def test_a_gateway_is_killed_at_every_step(
 ) -> None:
     async with nest.gateway(postgres_url, redis_url) as survivor:
         scene = Scene(world, nest, postgres_url, redis_url, survivor)
-        whole = await scene.kill_at(lambda _count, _step: False)
+        whole = await scene.kill_at(never)
         struck = await scene.kill_at_each([at_number(number) for number in range(1, len(whole.seen) + 1)])
         killed_at = [one.seen[-1] for one in struck if one.has_struck]
         for part in (OPEN, CHARGE, MESSAGES, SPEND, SAVE, REFUND):

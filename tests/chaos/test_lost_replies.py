@@ -91,7 +91,7 @@ async def test_a_later_message_is_answered_once_with_its_commit_lost(
         assert await rows(world, guest) == ("OPEN", "SPENT", ["DONE"] * 4, ["CHAT"])
 
 
-async def test_of_many_starts_in_a_lost_commit_each_counts_once(postgres_url: str, redis_url: str, world: World) -> None:
+async def test_of_many_starts_in_a_lost_commit_each_is_one(postgres_url: str, redis_url: str, world: World) -> None:
     async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
         await world.set_balance(7)
         guests = [await join(world, gateway) for _ in range(10)]
