@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
+from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from server.embedded.valkey import EmbeddedValkey
@@ -60,7 +61,7 @@ async def fans(shared: Fans, caplog: pytest.LogCaptureFixture) -> AsyncIterator[
     """Visitors of this test; afterwards the books are clean, and the log has no error: nothing that a client does is
     one."""
     fans = Fans(shared.gateway, shared.world)
-    with capture_logs() as logged:
+    with capture_logs(processors=[format_exc_info]) as logged:
         yield fans
         await fans.close_all()
         await fans.put_on_air()
