@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.chaos.stage import Stage
 from tests.support.forked_gateways import GatewayNest, gateway_nest
 from tests.support.world import World, made_world
 
@@ -21,3 +22,9 @@ def nest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayNest]:
     """Makes gateways as processes of their own."""
     with gateway_nest(tmp_path_factory.mktemp("gateways")) as made:
         yield made
+
+
+@pytest.fixture
+def stage(world: World, nest: GatewayNest, postgres_url: str, redis_url: str) -> Stage:
+    """All of it."""
+    return Stage(world, nest, postgres_url, redis_url)

@@ -1,9 +1,10 @@
-"""The steps of a story among all that a gateway asks Postgres."""
+"""The steps of a story, or of a reaper, among all that a gateway asks Postgres; and what strikes at one of them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
-from tests.support.postgres_proxy import Side, Step
+from tests.support.postgres_proxy import Side, Step, Verdict
 
 OPEN: Final = "INSERT INTO chat_member"
 CHARGE: Final = "'CHAT', -1"
@@ -27,7 +28,7 @@ _BACKGROUND: Final = (
 """Statements that are no step of a story: what a gateway does by itself, and what changes nothing."""
 
 Point = Callable[[int, Step], bool]
-"""A step to strike at, by its number in the story and by what it is."""
+"""A step to strike at, by its number among those that count and by what it is."""
 
 
 def is_of_the_story(step: Step) -> bool:
@@ -37,8 +38,13 @@ def is_of_the_story(step: Step) -> bool:
     return bool(step.sql) and not any(part in step.sql for part in _BACKGROUND)
 
 
+def is_of_a_reaper(step: Step) -> bool:
+    """Whether a chat is being taken, or its answer finished, by this step."""
+    return "AS answer_id" in step.sql or "FOR SHARE)" in step.transaction
+
+
 def at_number(number: int) -> Point:
-    """The step of the story with this number."""
+    """The step with this number among those that count."""
     return lambda count, _step: count == number
 
 
@@ -50,3 +56,33 @@ def at_commit(side: Side, part: str) -> Point:
 def never(_count: int, _step: Step) -> bool:
     """No step."""
     return False
+
+
+@dataclass
+class Strike:
+    """Strikes once, at the first step that is meant: its connection is lost.
+
+    Attributes:
+        counts: which steps are numbered.
+        kill: ends the gateway besides; None leaves it alive, with its other connections.
+        seen: the steps that count, so far.
+    """
+
+    counts: Callable[[Step], bool]
+    is_meant: Point
+    kill: Callable[[], None] | None = None
+    seen: list[Step] = field(default_factory=list)
+    has_struck: bool = False
+
+    async def __call__(self, step: Step) -> Verdict:
+        if self.has_struck:
+            return Verdict.PASS if self.kill is None else Verdict.CUT
+        if not self.counts(step):
+            return Verdict.PASS
+        self.seen.append(step)
+        if not self.is_meant(len(self.seen), step):
+            return Verdict.PASS
+        self.has_struck = True
+        if self.kill is not None:
+            self.kill()
+        return Verdict.CUT

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from tests.chaos.stage import Stage
 from tests.chaos.steps import (
     CHARGE,
     MESSAGES,
@@ -15,15 +16,15 @@ from tests.chaos.steps import (
     SAVE,
     SPEND,
     Point,
+    Strike,
     at_commit,
     at_number,
     is_of_the_story,
     never,
 )
 from tests.chaos.story import Story
-from tests.support.forked_gateways import ForkedGateway, GatewayNest
-from tests.support.postgres_proxy import Side, Step, Verdict, postgres_proxy
-from tests.support.world import World
+from tests.support.forked_gateways import ForkedGateway
+from tests.support.postgres_proxy import Side, postgres_proxy
 
 AT_ONCE: Final = 6
 RESOLVED_SECONDS: Final = 5.0
@@ -31,70 +32,40 @@ RESOLVED_SECONDS: Final = 5.0
 
 
 @dataclass
-class Executioner:
-    """Kills a gateway at the first step that is meant, before it gets any further.
-
-    Attributes:
-        seen: the steps of the story so far.
-    """
-
-    gateway: ForkedGateway
-    is_meant: Point
-    seen: list[Step] = field(default_factory=list)
-    has_struck: bool = False
-
-    async def __call__(self, step: Step) -> Verdict:
-        if self.has_struck:
-            return Verdict.CUT
-        if is_of_the_story(step):
-            self.seen.append(step)
-            if self.is_meant(len(self.seen), step):
-                self.gateway.kill()
-                self.has_struck = True
-                return Verdict.CUT
-        return Verdict.PASS
-
-
-@dataclass
 class Scene:
     """Where stories are played: each on a gateway of its own, and all are taken up on the one that survives."""
 
-    world: World
-    nest: GatewayNest
-    postgres_url: str
-    redis_url: str
+    stage: Stage
     survivor: ForkedGateway
     door: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def kill_at(self, is_meant: Point) -> Executioner:
+    async def kill_at(self, is_meant: Point) -> Strike:
         """Play one story, kill its gateway at that step or at the end, check what is left, and take it up."""
-        async with self.door, postgres_proxy(self.postgres_url) as proxy:
-            async with self.nest.gateway(proxy.url, self.redis_url) as gateway:
-                story = await Story.begin(self.world)
+        async with self.door, postgres_proxy(self.stage.postgres_url) as proxy:
+            async with self.stage.process(proxy.url) as gateway:
+                story = await Story.begin(self.stage.world)
                 client = await gateway.connect(story.cookie)
-                proxy.hook = executioner = Executioner(gateway, is_meant)
+                proxy.hook = strike = Strike(is_of_the_story, is_meant, kill=gateway.kill)
                 is_whole = await story.play(client)
-                assert is_whole != executioner.has_struck
+                assert is_whole != strike.has_struck
                 gateway.kill()
                 await gateway.gone()
             try:
                 await story.check(within_seconds=RESOLVED_SECONDS)
                 await story.take_up(self.survivor)
             except Exception as error:
-                error.add_note(f"Killed at {executioner.seen[-1:]}; told {[frame['t'] for frame in story.frames]}")
+                error.add_note(f"Killed at {strike.seen[-1:]}; told {[frame['t'] for frame in story.frames]}")
                 raise
-        return executioner
+        return strike
 
-    async def kill_at_each(self, points: Sequence[Point]) -> list[Executioner]:
+    async def kill_at_each(self, points: Sequence[Point]) -> list[Strike]:
         """`kill_at` for all of these, some at a time."""
         return await asyncio.gather(*(self.kill_at(point) for point in points))
 
 
-async def test_a_gateway_is_killed_around_each_commit(
-    world: World, nest: GatewayNest, postgres_url: str, redis_url: str
-) -> None:
-    async with nest.gateway(postgres_url, redis_url) as survivor:
-        scene = Scene(world, nest, postgres_url, redis_url, survivor)
+async def test_a_gateway_is_killed_around_each_commit(stage: Stage) -> None:
+    async with stage.process() as survivor:
+        scene = Scene(stage, survivor)
         points = [at_commit(side, part) for part in (CHARGE, SPEND, SAVE, REFUND) for side in Side]
         struck = await scene.kill_at_each(points)
         assert all(one.has_struck for one in struck)
@@ -102,11 +73,9 @@ async def test_a_gateway_is_killed_around_each_commit(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-async def test_a_gateway_is_killed_at_every_step(
-    world: World, nest: GatewayNest, postgres_url: str, redis_url: str
-) -> None:
-    async with nest.gateway(postgres_url, redis_url) as survivor:
-        scene = Scene(world, nest, postgres_url, redis_url, survivor)
+async def test_a_gateway_is_killed_at_every_step(stage: Stage) -> None:
+    async with stage.process() as survivor:
+        scene = Scene(stage, survivor)
         whole = await scene.kill_at(never)
         struck = await scene.kill_at_each([at_number(number) for number in range(1, len(whole.seen) + 1)])
         killed_at = [one.seen[-1] for one in struck if one.has_struck]

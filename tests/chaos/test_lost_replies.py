@@ -5,17 +5,12 @@ import asyncio
 import pytest
 
 from server.chats.sending import COMMIT_PATIENCE_SECONDS
+from tests.chaos.stage import Stage
+from tests.chaos.steps import CHARGE, MESSAGES, REFUND, SAVE, SPEND
 from tests.support.crowds import Guest, join
-from tests.support.gateways import local_gateway
-from tests.support.postgres_proxy import PostgresProxy, Side, Step, Verdict, cut_once, postgres_proxy
+from tests.support.postgres_proxy import PostgresProxy, Side, Step, Verdict, cut_once
 from tests.support.socket_client import ChatView, of_kind
 from tests.support.world import World
-
-CHARGE = "'CHAT', -1"
-MESSAGES = "INSERT INTO message"
-SPEND = "credit_state = 'SPENT'"
-SAVE = "AND status = 'STREAMING'"
-REFUND = "credit_state = 'REFUNDED'"
 
 QUICK = "Who wins tonight? [[tokens=30 rate=500 delay_ms=10]]"
 EMPTY = "Say nothing. [[break=empty delay_ms=10]]"
@@ -43,11 +38,9 @@ def see(guest: Guest) -> ChatView:
 
 @either_way
 @pytest.mark.parametrize("part", [CHARGE, SPEND, SAVE])
-async def test_an_answer_comes_through_with_one_commit_lost(
-    postgres_url: str, redis_url: str, world: World, part: str, side: Side
-) -> None:
-    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
-        guest = await join(world, gateway)
+async def test_an_answer_comes_through_with_one_commit_lost(stage: Stage, part: str, side: Side) -> None:
+    async with stage.behind_proxy() as (proxy, gateway):
+        guest = await join(stage.world, gateway)
         proxy.hook = cut_once(lambda step: step.side is side and step.is_commit_of(part))
         sent = await guest.send(QUICK)
         assert (sent["t"], sent.get("dup", False)) == ("ok", False)
@@ -55,32 +48,28 @@ async def test_an_answer_comes_through_with_one_commit_lost(
         assert list(see(guest).texts.values())[1] == guest.heard
         again = await guest.send(QUICK)
         assert (again["t"], again["msg"], again["dup"]) == ("ok", sent["msg"], True)
-        assert await rows(world, guest) == ("OPEN", "SPENT", ["DONE", "DONE"], ["CHAT"])
+        assert await rows(stage.world, guest) == ("OPEN", "SPENT", ["DONE", "DONE"], ["CHAT"])
 
 
 @either_way
-async def test_a_refund_is_given_once_with_its_commit_lost(
-    postgres_url: str, redis_url: str, world: World, side: Side
-) -> None:
-    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
-        before = await world.balance()
-        guest = await join(world, gateway)
+async def test_a_refund_is_given_once_with_its_commit_lost(stage: Stage, side: Side) -> None:
+    async with stage.behind_proxy() as (proxy, gateway):
+        before = await stage.world.balance()
+        guest = await join(stage.world, gateway)
         proxy.hook = cut_once(lambda step: step.side is side and step.is_commit_of(REFUND))
         assert (await guest.send(EMPTY))["t"] == "ok"
         assert (await guest.done())["why"] == "error"
         assert (await guest.client.wait_for(of_kind("closed")))["why"] == "refunded"
         assert (await guest.client.wait_for(of_kind("credit", why="refund")))["balance"] == before
-        assert await rows(world, guest) == ("CLOSED", "REFUNDED", ["DONE", "FAILED"], ["CHAT", "REFUND"])
+        assert await rows(stage.world, guest) == ("CLOSED", "REFUNDED", ["DONE", "FAILED"], ["CHAT", "REFUND"])
         assert (await guest.send(EMPTY))["dup"]
         assert (await guest.send(EMPTY, "idem-0002"))["code"] == "closed"
 
 
 @either_way
-async def test_a_later_message_is_answered_once_with_its_commit_lost(
-    postgres_url: str, redis_url: str, world: World, side: Side
-) -> None:
-    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
-        guest = await join(world, gateway)
+async def test_a_later_message_is_answered_once_with_its_commit_lost(stage: Stage, side: Side) -> None:
+    async with stage.behind_proxy() as (proxy, gateway):
+        guest = await join(stage.world, gateway)
         await guest.send(QUICK)
         await guest.done()
         proxy.hook = cut_once(lambda step: step.side is side and step.is_commit_of(MESSAGES))
@@ -88,36 +77,34 @@ async def test_a_later_message_is_answered_once_with_its_commit_lost(
         assert (await guest.send(QUICK, "idem-0002"))["t"] == "ok"
         assert (await guest.client.wait_for(of_kind("done"), after=after))["why"] == "stop"
         assert (await guest.send(QUICK, "idem-0002"))["dup"]
-        assert await rows(world, guest) == ("OPEN", "SPENT", ["DONE"] * 4, ["CHAT"])
+        assert await rows(stage.world, guest) == ("OPEN", "SPENT", ["DONE"] * 4, ["CHAT"])
 
 
-async def test_of_many_starts_in_a_lost_commit_each_is_one(postgres_url: str, redis_url: str, world: World) -> None:
-    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
-        await world.set_balance(7)
-        guests = [await join(world, gateway) for _ in range(10)]
+async def test_of_many_starts_in_a_lost_commit_each_is_one(stage: Stage) -> None:
+    async with stage.behind_proxy() as (proxy, gateway):
+        await stage.world.set_balance(7)
+        guests = [await join(stage.world, gateway) for _ in range(10)]
         proxy.hook = cut_once(lambda step: step.side is Side.REPLY and step.is_commit_of(CHARGE))
         replies = await asyncio.gather(*(guest.send(QUICK) for guest in guests))
         assert sorted(reply.get("code", "ok") for reply in replies) == ["no_credit"] * 3 + ["ok"] * 7
         for guest, reply in zip(guests, replies, strict=True):
             if reply["t"] == "ok":
                 assert (await guest.done())["why"] == "stop"
-                assert await rows(world, guest) == ("OPEN", "SPENT", ["DONE", "DONE"], ["CHAT"])
-        assert await world.balance() == 0
+                assert await rows(stage.world, guest) == ("OPEN", "SPENT", ["DONE", "DONE"], ["CHAT"])
+        assert await stage.world.balance() == 0
 
 
 @pytest.mark.long
-async def test_a_start_that_turns_out_committed_after_its_sender_gave_up_just_runs(
-    postgres_url: str, redis_url: str, world: World
-) -> None:
-    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
-        guest = await join(world, gateway)
+async def test_a_start_that_turns_out_committed_after_its_sender_gave_up_just_runs(stage: Stage) -> None:
+    async with stage.behind_proxy() as (proxy, gateway):
+        guest = await join(stage.world, gateway)
         proxy.hook = go_on = _Silence(proxy)
         lost = await guest.send(QUICK)
         assert (lost["code"], lost["retry"]) == ("unavailable", True)
         go_on.is_over.set()
         assert (await guest.done())["why"] == "stop"
         assert (await guest.send(QUICK))["dup"]
-        assert await rows(world, guest) == ("OPEN", "SPENT", ["DONE", "DONE"], ["CHAT"])
+        assert await rows(stage.world, guest) == ("OPEN", "SPENT", ["DONE", "DONE"], ["CHAT"])
 
 
 class _Silence:
