@@ -20,7 +20,8 @@ from tests.support.contract import faults_of
 from tests.support.databases import Databases
 from tests.support.fans import Fans
 from tests.support.gateways import LocalGateway, local_gateway
-from tests.support.scenarios import SCENARIOS, Stage
+from tests.support.scenarios import SCENARIOS
+from tests.support.scenarios.stage import Stage
 from tests.support.transcripts import Transcript
 
 FOLDER: Final = Path(__file__).with_name("transcripts")
