@@ -34,6 +34,7 @@ from server.llm.watch import WARMING_TOKENS, ModelWatch, WarmingPrompts
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
+from server.ws import asyncapi
 from server.ws.commands import CommandDeps, Commands
 from server.ws.endpoint import Endpoint, EndpointDeps
 
@@ -122,6 +123,7 @@ class _App:
             readiness=lambda: _readiness(gateway, parts, watch),
             model_status=lambda: self._model_status(watch),
             cursor_secret=self._secret,
+            websocket_document=asyncapi.document(),
             templates_path=ROOT / "templates",
             static_path=ROOT / "static",
         )

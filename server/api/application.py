@@ -16,8 +16,10 @@ from server.api import routes as table
 from server.api.body_limit import BodyLimit
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.contract import rest_document
 from server.api.cursors import Cursors
 from server.api.deps import ApiDeps
+from server.api.documents import DocumentEndpoints
 from server.api.failures import Failures, answer_to
 from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
@@ -26,6 +28,7 @@ from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
 from server.api.security_headers import SecurityHeaders
 from server.api.static_files import Assets, StaticFolder
+from server.api.welcoming import Welcoming
 from server.auth.cookies import SessionCookie
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
@@ -68,9 +71,10 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
     visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
     listing = ChatListing(deps.postgres)
-    channels = ChannelEndpoints(catalog, cursors, deps.model_status)
+    channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering)
     return table.routes(
-        pages=PageEndpoints(channels, deps.postgres, visitors, rendering, deps.model_status),
+        pages=PageEndpoints(channels, deps.postgres, welcoming, deps.model_status),
+        documents=DocumentEndpoints(rest_document(), deps.websocket_document, welcoming),
         channels=channels,
         chats=ChatEndpoints(listing, catalog, visitors, cursors),
         messages=MessageEndpoints(listing, visitors),

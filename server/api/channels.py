@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from server.api.cursors import Cursors, list_name_of
 from server.api.deps import ModelState, ModelStatus
+from server.api.operations import Answer, Operation, described
+from server.api.paths import ChannelPath
 from server.api.queries import ListQuery, SearchText, json_answer, read_query
 from server.channels.catalog import Catalog, Channel, ChannelSort
 from server.domain.channels import ChannelStatus
@@ -22,8 +24,8 @@ class ChannelsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid
     """What `GET /api/channels` takes.
 
     Attributes:
-        status: None means every status.
-        q: looked for in handle and title.
+        status: only channels of this one; without it, of every one.
+        q: looked for in handle and title, whatever the case.
         sort: a minus means descending.
     """
 
@@ -33,7 +35,24 @@ class ChannelsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A channel. Money is in cents; a YouTube figure that is not known is null."""
+    """A channel.
+
+    Attributes:
+        id: never changes.
+        name: the handle, in lower case.
+        title: for people.
+        description: for people; plain text.
+        image: address of a picture; null: there is none.
+        subscriber_count: of YouTube; null: not known.
+        video_count: of YouTube; null: not known.
+        view_count: of YouTube; null: not known.
+        status: PENDING: its goal is not reached; ACTIVE: on air; INACTIVE: off air.
+        activation_funding: given toward the activation, in US cents.
+        activation_goal: what the activation needs, in US cents.
+        credit_balance: credits that are left; one starts one chat.
+        activated_at: when it first went on air; null: not yet.
+        created_at: when it was added.
+    """
 
     id: UUID
     name: str
@@ -52,7 +71,13 @@ class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """The model that answers on a channel; `demo` says that it is there to show the program."""
+    """The model that answers on a channel.
+
+    Attributes:
+        name: as people know it.
+        state: warming: it has not answered so far, chats wait.
+        demo: whether it is there to show the program, and invents what it says.
+    """
 
     name: str
     state: ModelState
@@ -60,13 +85,23 @@ class ModelAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ChannelDetails(ChannelAnswer, frozen=True, kw_only=True, rename="camel"):
-    """A channel and its model."""
+    """A channel and its model.
+
+    Attributes:
+        model: what answers in its chats.
+    """
 
     model: ModelAnswer
 
 
 class ChannelList(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of channels; a cursor is null at that end of the list."""
+    """A page of channels.
+
+    Attributes:
+        items: in the order that `sort` asked for.
+        next_cursor: the `cursor` of the following page; null: this is the last one.
+        prev_cursor: the `cursor` of the page before; null: this is the first one.
+    """
 
     items: list[ChannelAnswer]
     next_cursor: str | None
@@ -90,12 +125,23 @@ class ChannelEndpoints:
         self._cursors = cursors
         self._model_status = model_status
 
+    @described(
+        Operation("Channels", {200: Answer(shape=ChannelList)}, query=ChannelsQuery, refusals=(Code.UNAVAILABLE,))
+    )
     async def list_channels(self, request: Request) -> Response:
         """`GET /api/channels`: a page of the channels."""
         page = await self.page(read_query(request, ChannelsQuery))
         items = [ChannelAnswer(**_figures_of(channel)) for channel in page.channels]
         return json_answer(ChannelList(items, page.next, page.previous))
 
+    @described(
+        Operation(
+            "Channels",
+            {200: Answer(shape=ChannelDetails)},
+            path=ChannelPath,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+        )
+    )
     async def get_channel(self, request: Request) -> Response:
         """`GET /api/channels/{name}`: one channel, by handle or id."""
         channel, model = await self.find(request), self._model_status()

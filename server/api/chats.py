@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.cursors import Cursors, list_name_of
+from server.api.operations import Answer, Operation, described
+from server.api.paths import ChatPath
 from server.api.queries import ListQuery, SearchText, json_answer, read_query
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
@@ -21,8 +23,8 @@ class ChatsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid_un
     """What `GET /api/chats` takes.
 
     Attributes:
-        channel: id or handle; None means every channel.
-        q: looked for in titles and messages.
+        channel: only chats of this one, by id or handle; without it, of every one.
+        q: looked for in titles and messages, whatever the case.
     """
 
     channel: Annotated[str, msgspec.Meta(max_length=64)] | None = None
@@ -30,7 +32,13 @@ class ChatsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid_un
 
 
 class ChatChannel(msgspec.Struct, frozen=True, rename="camel"):
-    """The channel of a chat."""
+    """The channel of a chat.
+
+    Attributes:
+        id: of the channel.
+        name: its handle.
+        title: for people.
+    """
 
     id: UUID
     name: str
@@ -38,7 +46,19 @@ class ChatChannel(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A chat; `tokensUsed` counts what the AI was told of the channel, too."""
+    """A chat without its messages.
+
+    Attributes:
+        id: of the chat; the websocket calls it the same.
+        channel: whose AI answers.
+        title: from its first message; null: there is none yet.
+        state: what the chat takes next. OPEN: a message; ANSWERING: a stop; FULL, CLOSED: nothing.
+        credit_state: NONE: not taken yet; CHARGED: taken; SPENT: and a first token has left; REFUNDED: given back.
+        tokens_used: what counts: channel knowledge, messages and answers.
+        token_cap: what it may hold.
+        created_at: when it was opened.
+        last_message_at: when its newest message came; null: there is none yet.
+    """
 
     id: UUID
     channel: ChatChannel
@@ -52,7 +72,13 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ChatList(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of chats; a cursor is null at that end of the list."""
+    """A page of chats.
+
+    Attributes:
+        items: the latest message first.
+        next_cursor: the `cursor` of the following page; null: this is the last one.
+        prev_cursor: the `cursor` of the page before; null: this is the first one.
+    """
 
     items: list[ChatAnswer]
     next_cursor: str | None
@@ -68,6 +94,15 @@ class ChatEndpoints:
         self._visitors = visitors
         self._cursors = cursors
 
+    @described(
+        Operation(
+            "Chats",
+            {200: Answer(shape=ChatList)},
+            query=ChatsQuery,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            is_personal=True,
+        )
+    )
     async def list_chats(self, request: Request) -> Response:
         """`GET /api/chats`: the caller's chats that have a message, the latest first."""
         identity = await self._visitors.require(request)
@@ -91,6 +126,15 @@ class ChatEndpoints:
             )
         )
 
+    @described(
+        Operation(
+            "Chats",
+            {200: Answer(shape=ChatAnswer)},
+            path=ChatPath,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            is_personal=True,
+        )
+    )
     async def get_chat(self, request: Request) -> Response:
         """`GET /api/chats/{id}`: one chat without its messages."""
         identity = await self._visitors.require(request)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from server.auth.origins import Origins
 from server.auth.sessions import Sessions
@@ -65,6 +66,7 @@ class ApiDeps:
         readiness: what `/readyz` answers from.
         model_status: the model as it is now; called for each page, so it must not wait.
         cursor_secret: signs list cursors; the same on all nodes, at least 16 bytes.
+        websocket_document: the AsyncAPI document of the websocket beside it.
         templates_path: the folder of the page templates.
         static_path: the folder below `/static`.
     """
@@ -75,5 +77,6 @@ class ApiDeps:
     readiness: Readiness
     model_status: Callable[[], ModelStatus]
     cursor_secret: bytes
+    websocket_document: dict[str, Any]
     templates_path: Path
     static_path: Path

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.deps import Readiness, ReadyPart
+from server.api.operations import Answer, Operation, described
 from server.api.queries import json_answer
 
 READINESS_TIMEOUT_SECONDS: Final = 5.0
@@ -15,7 +16,13 @@ READINESS_TIMEOUT_SECONDS: Final = 5.0
 
 
 class PartAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One part; trouble of one that is not gating is told and does not make the node unready."""
+    """One part of a server.
+
+    Attributes:
+        ready: whether it works.
+        gating: whether the server is not ready without it; trouble of the others is only told.
+        note: a few words for people; absent: nothing to say.
+    """
 
     ready: bool
     gating: bool
@@ -23,14 +30,23 @@ class PartAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ReadinessAnswer(msgspec.Struct, frozen=True):
-    """`/readyz`: status 200 when `ready`, else 503."""
+    """Whether the server should be sent requests.
+
+    Attributes:
+        ready: whether every gating part is.
+        parts: each by its name, such as `postgres`.
+    """
 
     ready: bool
     parts: dict[str, PartAnswer]
 
 
 class HealthAnswer(msgspec.Struct, frozen=True):
-    """`/healthz`: the process lives and its event loop turns."""
+    """The process lives and its event loop turns.
+
+    Attributes:
+        status: always "ok".
+    """
 
     status: str = "ok"
 
@@ -41,10 +57,17 @@ class HealthEndpoints:
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
 
+    @described(Operation("Operation", {200: Answer(shape=HealthAnswer)}))
     async def healthz(self, _request: Request) -> Response:
         """`GET /healthz`: always 200; it asks nobody."""
         return json_answer(HealthAnswer())
 
+    @described(
+        Operation(
+            "Operation",
+            {200: Answer("Ready.", ReadinessAnswer), 503: Answer("Not ready; the parts say why.", ReadinessAnswer)},
+        )
+    )
     async def readyz(self, _request: Request) -> Response:
         """`GET /readyz`: 200 when every gating part is ready, else 503, with each part in words."""
         try:

@@ -9,23 +9,37 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.chats import chat_id_of
+from server.api.operations import Answer, Operation, described
+from server.api.paths import ChatPath
 from server.api.queries import json_answer, read_query
 from server.auth.visitors import Visitors
 from server.chats.listing import MESSAGES_MAX, ChatListing, StoredMessage
 from server.domain.chats import MessageStatus, MessageType
+from server.domain.errors import Code
 
 MESSAGES_DEFAULT: Final = 50
 
 
 class MessagesQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What `GET /api/chats/{id}/messages` takes; `before` is the id of a message of that chat."""
+    """What `GET /api/chats/{id}/messages` takes.
+
+    Attributes:
+        before: id of a message of this chat: only older ones; without it, the newest.
+        limit: messages at most.
+    """
 
     before: UUID | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MESSAGES_MAX)] = MESSAGES_DEFAULT
 
 
 class AuthorAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """Who wrote a message: the member number in the chat, the public name, and whether it is the reader."""
+    """Who wrote a message.
+
+    Attributes:
+        ref: the member's number in the chat.
+        name: the public name, or "Fan" and the number.
+        me: whether it is the reader.
+    """
 
     ref: int
     name: str
@@ -33,7 +47,21 @@ class AuthorAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message; `author` is null and `model` set on an answer of the AI."""
+    """A message.
+
+    Attributes:
+        id: of the message; the websocket calls it the same.
+        chat_id: of its chat.
+        seq: its place in the chat: 1, 2, 3 …
+        type: USER: a person wrote it; AI: the model.
+        content: the text; of a running answer what was saved so far.
+        tokens: its length; 0 while it is streamed.
+        status: how an answer stands or ended; what a person wrote is DONE.
+        parent_id: the message that it follows; null for the first.
+        author: who wrote it; null for the AI.
+        model: what answered; null on what a person wrote.
+        created_at: when it was stored.
+    """
 
     id: UUID
     chat_id: UUID
@@ -49,7 +77,12 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class MessageList(msgspec.Struct, frozen=True, rename="camel"):
-    """Messages, newest first; `nextBefore` is the `before` of the older ones, null when there are none."""
+    """Some of the messages of a chat.
+
+    Attributes:
+        items: newest first.
+        next_before: the `before` of the older ones; null: there are none.
+    """
 
     items: list[MessageAnswer]
     next_before: UUID | None
@@ -62,6 +95,16 @@ class MessageEndpoints:
         self._listing = listing
         self._visitors = visitors
 
+    @described(
+        Operation(
+            "Chats",
+            {200: Answer(shape=MessageList)},
+            path=ChatPath,
+            query=MessagesQuery,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            is_personal=True,
+        )
+    )
     async def list_messages(self, request: Request) -> Response:
         """`GET /api/chats/{id}/messages`: what was said, newest first."""
         identity = await self._visitors.require(request)

@@ -1,18 +1,19 @@
 """The pages: the list of channels and one channel. Opening one without a session begins a visitor's."""
 
 from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.channels import ChannelEndpoints, ChannelsQuery
 from server.api.deps import ModelStatus
+from server.api.operations import HTML, Answer, Operation, described
+from server.api.paths import ChannelPath
 from server.api.queries import read_query
-from server.api.rendering import Rendering
-from server.auth.visitors import Visitors
+from server.api.welcoming import Welcoming
 from server.channels.contributors import count_activation_contributors, latest_contributors
 from server.channels.starters import read_starters
+from server.domain.errors import Code
 from server.storage.postgres import Postgres
 
 
@@ -23,23 +24,39 @@ class PageEndpoints:
         self,
         channels: ChannelEndpoints,
         postgres: Postgres,
-        visitors: Visitors,
-        rendering: Rendering,
+        welcoming: Welcoming,
         model_status: Callable[[], ModelStatus],
     ) -> None:
         self._channels = channels
         self._postgres = postgres
-        self._visitors = visitors
-        self._rendering = rendering
+        self._welcoming = welcoming
         self._model_status = model_status
 
+    @described(
+        Operation(
+            "Pages",
+            {200: Answer("The page.", media_type=HTML)},
+            query=ChannelsQuery,
+            refusals=(Code.UNAVAILABLE,),
+            begins_session=True,
+        )
+    )
     async def index(self, request: Request) -> Response:
         """`GET /`: the channels, with the filters and cursors of the API."""
         query = read_query(request, ChannelsQuery, only_known=True)
         page = await self._channels.page(query)
         context = {"channels": page.channels, "query": query, "next_cursor": page.next, "prev_cursor": page.previous}
-        return await self._welcome(request, "channels.html", context)
+        return await self._welcoming.page(request, "channels.html", context)
 
+    @described(
+        Operation(
+            "Pages",
+            {200: Answer("The page.", media_type=HTML)},
+            path=ChannelPath,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            begins_session=True,
+        )
+    )
     async def channel(self, request: Request) -> Response:
         """`GET /c/{name}`: one channel."""
         channel = await self._channels.find(request)
@@ -51,13 +68,4 @@ class PageEndpoints:
             "starters": await read_starters(self._postgres, channel.id),
             "model": {"name": model.name, "state": model.state.value, "demo": model.demo},
         }
-        return await self._welcome(request, "channel.html", context)
-
-    async def _welcome(self, request: Request, template: str, context: dict[str, Any]) -> Response:
-        """Render for whoever asks; HEAD, which browsers never open a page with, begins no session."""
-        if request.method == "HEAD":
-            return self._rendering.page(template, context, await self._visitors.find(request))
-        welcome = await self._visitors.welcome(request)
-        response = self._rendering.page(template, context, welcome.identity)
-        self._visitors.remember(welcome, response)
-        return response
+        return await self._welcoming.page(request, "channel.html", context)

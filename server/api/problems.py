@@ -38,7 +38,7 @@ STATUS_OF_CODE = {
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The document.
+    """A problem document (RFC 9457): why a request was refused.
 
     Attributes:
         title: the status in words.
@@ -46,7 +46,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
         detail: the reason, for people.
         code: the reason, for programs.
         retry: whether the same request may be sent again.
-        type: always about:blank: `code` says more than an address would.
+        type: always "about:blank": `code` says more than an address would.
         after: seconds to wait before that; left out when it is not known.
         details: figures that `detail` speaks of; left out when there are none.
         reference: what the log calls this failure; only where the server is to blame.
@@ -55,7 +55,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    code: str
+    code: Code
     retry: bool
     type: str = "about:blank"
     after: int | None = None
@@ -70,7 +70,7 @@ def problem_of(refusal: Refusal, *, status: int | None = None, reference: str | 
         title=chosen.phrase,
         status=chosen.value,
         detail=refusal.message,
-        code=refusal.code.value,
+        code=refusal.code,
         retry=refusal.temporary,
         after=None if refusal.after_seconds is None else math.ceil(refusal.after_seconds),
         details=refusal.details or None,

@@ -19,8 +19,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
     """What every list takes.
 
     Attributes:
-        limit: items at most.
-        cursor: a `nextCursor` or `prevCursor` of the same list; None begins it.
+        limit: how many items at most.
+        cursor: a `nextCursor` or `prevCursor` of the same list; without it, the beginning.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_DEFAULT

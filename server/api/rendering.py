@@ -6,6 +6,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from server.api.prose import anchor_of, phrase, prose
 from server.api.static_files import Assets
 from server.domain.identity import Identity, IdentityKind
 
@@ -24,6 +25,7 @@ class Rendering:
             loader=FileSystemLoader(templates_path), autoescape=True, undefined=StrictUndefined, auto_reload=False
         )
         self._templates.globals["asset"] = assets.url
+        self._templates.filters.update(prose=prose, phrase=phrase, anchor=anchor_of)
 
     def page(
         self, template: str, context: dict[str, Any], identity: Identity | None, *, status: int = 200

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.pages import PageEndpoints
@@ -13,6 +14,7 @@ from server.api.static_files import STATIC_PREFIX, StaticFolder
 def routes(
     *,
     pages: PageEndpoints,
+    documents: DocumentEndpoints,
     channels: ChannelEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
@@ -28,6 +30,10 @@ def routes(
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
+        Route("/api/openapi.json", documents.openapi),
+        Route("/api/docs", documents.rest_page),
+        Route("/api/docs/websocket", documents.websocket_page),
+        Route("/api/docs/websocket.json", documents.asyncapi),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Mount(STATIC_PREFIX, static),

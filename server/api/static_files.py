@@ -7,7 +7,11 @@ from urllib.parse import parse_qs
 
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
+
+from server.api.operations import ANY, Answer, Operation
+from server.api.paths import StaticPath
+from server.domain.errors import Code
 
 STATIC_PREFIX: Final = "/static"
 FINGERPRINT_CHARACTERS: Final = 12
@@ -60,17 +64,30 @@ class Assets:
 
 
 class StaticFolder(StaticFiles):
-    """Serves the folder."""
+    """The files that pages and the widget load. The answer is the whole file, whatever range was asked for."""
+
+    operation: Final = Operation(
+        "Pages",
+        {200: Answer("The file.", media_type=ANY), 304: Answer("The file that the caller has.", media_type=None)},
+        path=StaticPath,
+        refusals=(Code.NOT_FOUND,),
+    )
 
     def __init__(self, folder: Path, assets: Assets) -> None:
         super().__init__(directory=folder)
         self._assets = assets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, as if no range was asked for: the files are small, and parts of them cannot be compressed well."""
+        whole = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": whole}, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """One file, or 304; a folder is not found."""
         response = await super().get_response(path, scope)
         name = Path(path).as_posix()
         response.headers["cache-control"] = self._cache_control(name, scope)
+        response.headers["accept-ranges"] = "none"
         if name.startswith(SHARED_FOLDERS):
             response.headers["access-control-allow-origin"] = "*"
             response.headers["cross-origin-resource-policy"] = "cross-origin"

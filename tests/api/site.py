@@ -12,6 +12,7 @@ from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
 from server.auth.origins import Origins
 from server.auth.sessions import SessionLimits, Sessions
 from server.storage.postgres import Postgres
+from server.ws import asyncapi
 
 ROOT = Path(__file__).parent.parent.parent
 PORT = 8420
@@ -47,6 +48,7 @@ class Site:
                 readiness=readiness,
                 model_status=lambda: self.model,
                 cursor_secret=b"a secret of at least 16 bytes",
+                websocket_document=asyncapi.document(),
                 templates_path=self.templates_path,
                 static_path=self.static_path,
             ),

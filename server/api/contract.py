@@ -1,0 +1,27 @@
+"""The whole table of routes as one document."""
+
+from typing import Any
+
+from server.api.channels import ChannelEndpoints
+from server.api.chats import ChatEndpoints
+from server.api.documents import DocumentEndpoints
+from server.api.health import HealthEndpoints
+from server.api.messages import MessageEndpoints
+from server.api.openapi import document
+from server.api.pages import PageEndpoints
+from server.api.routes import routes
+from server.api.static_files import StaticFolder
+
+
+def rest_document() -> dict[str, Any]:
+    """The OpenAPI document. The table is made of the classes, not of their instances, so that it needs no database."""
+    classes: dict[str, Any] = {
+        "pages": PageEndpoints,
+        "documents": DocumentEndpoints,
+        "channels": ChannelEndpoints,
+        "chats": ChatEndpoints,
+        "messages": MessageEndpoints,
+        "health": HealthEndpoints,
+        "static": StaticFolder,
+    }
+    return document(routes(**classes))

@@ -1,0 +1,101 @@
+"""Examples of answers for the OpenAPI document."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from server.api.channels import ChannelAnswer, ChannelDetails, ChannelList, ModelAnswer
+from server.api.chats import ChatAnswer, ChatChannel, ChatList
+from server.api.deps import ModelState
+from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
+from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
+from server.api.problems import Problem
+from server.domain.channels import ChannelStatus
+from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
+from server.domain.errors import Code
+
+CHANNEL_ID: Final = UUID("019ab5e0-4d2c-7a31-bb04-6f1e9c8d7a52")
+CHAT_ID: Final = UUID("019ab5f2-71c4-7d3e-9a51-4f0c2e8b6d10")
+QUESTION_ID: Final = UUID("019ab5f2-8a10-7b02-b7c3-90e1d5a6f248")
+ANSWER_ID: Final = UUID("019ab5f2-8a11-7e9f-84d6-1c3b7a5e0f92")
+AT: Final = datetime(2026, 11, 22, 12, 52, 15, 811_000, UTC)
+
+_CHANNEL: Final[dict[str, Any]] = {
+    "id": CHANNEL_ID,
+    "name": "deep-sea-lab",
+    "title": "Deep Sea Lab",
+    "description": "Two biologists and a camera, far below.",
+    "image": "/static/pages/lab.webp",
+    "subscriber_count": 48_200,
+    "video_count": 131,
+    "view_count": None,
+    "status": ChannelStatus.ACTIVE,
+    "activation_funding": 1_000,
+    "activation_goal": 1_000,
+    "credit_balance": 49,
+    "activated_at": datetime(2026, 11, 20, 9, 0, tzinfo=UTC),
+    "created_at": datetime(2026, 11, 18, 17, 30, tzinfo=UTC),
+}
+_CHAT: Final = ChatAnswer(
+    id=CHAT_ID,
+    channel=ChatChannel(CHANNEL_ID, "deep-sea-lab", "Deep Sea Lab"),
+    title="Who is Dr Button?",
+    state=ChatState.OPEN,
+    credit_state=CreditState.SPENT,
+    tokens_used=840,
+    token_cap=50_000,
+    created_at=AT,
+    last_message_at=AT,
+)
+_QUESTION: Final = MessageAnswer(
+    id=QUESTION_ID,
+    chat_id=CHAT_ID,
+    seq=1,
+    type=MessageType.USER,
+    content="Who is Dr Button?",
+    tokens=5,
+    status=MessageStatus.DONE,
+    parent_id=None,
+    author=AuthorAnswer(1, "Fan 1", me=True),
+    model=None,
+    created_at=AT,
+)
+_ANSWER: Final = MessageAnswer(
+    id=ANSWER_ID,
+    chat_id=CHAT_ID,
+    seq=2,
+    type=MessageType.AI,
+    content="Dr Button is a dumbo octopus. He keeps the lamp.",
+    tokens=14,
+    status=MessageStatus.DONE,
+    parent_id=QUESTION_ID,
+    author=None,
+    model="SmolLM2-135M-Instruct",
+    created_at=AT,
+)
+
+EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
+    type(example): example
+    for example in (
+        ChannelList([ChannelAnswer(**_CHANNEL)], "kJQ2cGFnZQ", None),
+        ChannelDetails(**_CHANNEL, model=ModelAnswer("SmolLM2-135M-Instruct", ModelState.READY, demo=True)),
+        ChatList([_CHAT], None, None),
+        _CHAT,
+        MessageList([_ANSWER, _QUESTION], None),
+        HealthAnswer(),
+        ReadinessAnswer(
+            ready=True,
+            parts={
+                "gateway": PartAnswer(ready=True, gating=True),
+                "postgres": PartAnswer(ready=True, gating=True),
+                "redis": PartAnswer(ready=True, gating=True),
+                "model": PartAnswer(ready=True, gating=True, note="ready"),
+            },
+        ),
+        Problem("Not Found", 404, "There is no such channel.", Code.NOT_FOUND, retry=False),
+    )
+}
+"""By the Struct that each is one of."""

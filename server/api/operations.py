@@ -1,0 +1,83 @@
+"""What a route takes and answers, said beside the code that does it; the OpenAPI document is made from this."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from server.domain.errors import Code
+
+EVERYWHERE: Final = (Code.BAD_REQUEST, Code.TOO_LARGE, Code.INTERNAL)
+"""What any route may refuse: a length that is no number, a body that is too large, and our own mistakes."""
+
+JSON: Final = "application/json"
+HTML: Final = "text/html"
+ANY: Final = "*/*"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer that is no refusal.
+
+    Attributes:
+        text: what it says; the description of its shape where there is one.
+        shape: the Struct it is written from; None: something else than JSON, or a document with rules of its own.
+        media_type: None: it has no body.
+    """
+
+    text: str = ""
+    shape: type[msgspec.Struct] | None = None
+    media_type: str | None = JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a route takes and answers.
+
+    Attributes:
+        tag: the heading it stands under.
+        answers: by status.
+        path: the Struct that says what the names in the path are; None: there are none.
+        query: the Struct that the query string is read with; None: it is not read.
+        refusals: codes of its problems, beside those that any route has.
+        is_personal: whether it needs a session.
+        begins_session: whether a caller without one gets one.
+    """
+
+    tag: str
+    answers: Mapping[int, Answer]
+    path: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    refusals: tuple[Code, ...] = ()
+    is_personal: bool = False
+    begins_session: bool = False
+
+    @property
+    def codes(self) -> list[Code]:
+        """Every code of its problems, in the order of the codes."""
+        refusals = {*EVERYWHERE, *self.refusals, *([Code.UNAUTHORIZED] if self.is_personal else [])}
+        return [code for code in Code if code in refusals]
+
+    @property
+    def taken(self) -> list[type[msgspec.Struct]]:
+        """Every Struct of its parameters."""
+        return [shape for shape in (self.path, self.query) if shape is not None]
+
+    @property
+    def shapes(self) -> list[type[msgspec.Struct]]:
+        """Every Struct of its answers."""
+        return [answer.shape for answer in self.answers.values() if answer.shape is not None]
+
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def described(operation: Operation) -> Callable[[Endpoint], Endpoint]:
+    """Say what an endpoint takes and answers; its docstring says what it is for."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        vars(endpoint)["operation"] = operation
+        return endpoint
+
+    return mark

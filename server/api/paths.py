@@ -1,0 +1,36 @@
+"""What the names in the paths of routes are."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+
+class ChannelPath(msgspec.Struct, frozen=True):
+    """The path of one channel.
+
+    Attributes:
+        name: handle, in any case, or id of the channel.
+    """
+
+    name: Annotated[str, msgspec.Meta(examples=["deep-sea-lab"])]
+
+
+class ChatPath(msgspec.Struct, frozen=True):
+    """The path of one chat.
+
+    Attributes:
+        id: of the chat.
+    """
+
+    id: UUID
+
+
+class StaticPath(msgspec.Struct, frozen=True):
+    """The path of one file.
+
+    Attributes:
+        path: of the file below the folder; it may have slashes.
+    """
+
+    path: Annotated[str, msgspec.Meta(examples=["site.css"])]
