@@ -10,6 +10,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.support.chromium import find_chromium  # noqa: E402 - the root is known only now
 
+WORKERS_MAX = 4
+"""Each worker has a PostgreSQL and a Valkey of its own."""
 NO_BROWSER = "No Chromium here: the browser tests are left out. Install chromium, or name one with TALLYLIGHT_CHROMIUM."
 
 
@@ -29,7 +31,8 @@ def main() -> None:
         sys.stderr.write(NO_BROWSER + "\n")
     chosen = " and ".join(f"not {marker}" for marker in left_out)
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", "-m", chosen, *rest])  # noqa: S606 - no shell
+    workers = ["-n", str(min(WORKERS_MAX, os.cpu_count() or 1)), "--dist", "loadfile"]
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *workers, "-m", chosen, *rest])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`/api/chats…` shows a person their own chats, and nobody else's."""
 
 import asyncio
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from server.auth.sessions import Sessions
 from server.domain.identity import Identity
 from tests.api.site import LIMITS, Site
+from tests.support.ids import ABSENT_ID
 from tests.support.rows import Rows
 
 ABSENT = {
@@ -105,7 +106,7 @@ async def test_older_messages_are_reached_by_before(client: httpx2.AsyncClient, 
     assert seen == [6, 5, 4, 3, 2, 1]
 
 
-@pytest.mark.parametrize("before", [str(uuid4()), "x", "1"])
+@pytest.mark.parametrize("before", [ABSENT_ID, "x", "1"])
 async def test_before_must_be_a_message_of_the_chat(
     client: httpx2.AsyncClient, fan: Identity, rows: Rows, before: str
 ) -> None:
@@ -213,7 +214,7 @@ async def others_chat(rows: Rows, how: str, me: Identity) -> UUID | str:
 @pytest.mark.parametrize("path", ["/api/chats/{chat}", "/api/chats/{chat}/messages"])
 @pytest.mark.parametrize(
     "how",
-    ["foreign", "claimed by a user", "my session, another user", "deleted", str(uuid4()), "x", "0", "..%00"],
+    ["foreign", "claimed by a user", "my session, another user", "deleted", ABSENT_ID, "x", "0", "..%00"],
 )
 async def test_absent_and_foreign_are_the_same_404(
     client: httpx2.AsyncClient, fan: Identity, rows: Rows, path: str, how: str

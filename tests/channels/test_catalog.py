@@ -1,7 +1,6 @@
 """Channels are found by id and handle, and listed by pages that neither skip nor repeat."""
 
 from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 
@@ -11,6 +10,7 @@ from server.domain.errors import Code, Refusal
 from server.domain.pages import Position
 from server.embedded.postgres import EmbeddedPostgres
 from server.storage.postgres import Postgres
+from tests.support.ids import ABSENT_ID
 from tests.support.rows import Rows
 
 
@@ -41,7 +41,7 @@ async def test_a_channel_is_found_by_id_and_by_handle_in_any_case(catalog: Catal
     assert by_name.activated_at is None
 
 
-@pytest.mark.parametrize("name", ["absent", "", "\0", "a b", "é", "x" * 10_000, "'; --", str(uuid4())])
+@pytest.mark.parametrize("name", ["absent", "", "\0", "a b", "é", "x" * 10_000, "'; --", ABSENT_ID])
 async def test_what_names_no_channel_finds_none(catalog: Catalog, rows: Rows, name: str) -> None:
     await rows.channel()
     assert await catalog.find(name) is None
@@ -102,7 +102,10 @@ async def test_a_search_takes_its_wildcards_literally(catalog: Catalog, rows: Ro
     assert [found.name for found in (await catalog.page(text="%", limit=9)).items] == ["percent"]
 
 
-@pytest.mark.parametrize("broken", [Position("yesterday", str(uuid4())), Position("2026-11-22T00:00:00+00:00", "x")])
+@pytest.mark.parametrize(
+    "broken",
+    [Position("yesterday", ABSENT_ID), Position("2026-11-22T00:00:00+00:00", "x")],
+)
 async def test_a_position_of_another_list_is_refused(catalog: Catalog, rows: Rows, broken: Position) -> None:
     await rows.channel()
     with pytest.raises(Refusal) as refused:

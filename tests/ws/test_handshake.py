@@ -3,13 +3,13 @@ codes."""
 
 from collections.abc import Callable
 from typing import Final
-from uuid import uuid4
 
 import httpx2
 import pytest
 
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from tests.support.fans import Fans
+from tests.support.ids import ABSENT_ID
 from tests.support.raw_socket import Header, RawSocket
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -166,7 +166,17 @@ async def test_nobody_at_all_has_no_identity(fans: Fans) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["A" * 43, "", "short", "A" * 44, "A" * 4_000, "' OR 1=1 --", str(uuid4()), "\xe9" * 43, '"' + "A" * 43 + '"'],
+    [
+        "A" * 43,
+        "",
+        "short",
+        "A" * 44,
+        "A" * 4_000,
+        "' OR 1=1 --",
+        ABSENT_ID,
+        "\xe9" * 43,
+        '"' + "A" * 43 + '"',
+    ],
 )
 async def test_a_cookie_that_names_no_session_counts_as_none(fans: Fans, own_origin: Header, token: str) -> None:
     socket = await fans.raw(("Cookie", f"{LOOPBACK_NAME}={token}"), own_origin)

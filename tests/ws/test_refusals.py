@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from tests.support.fans import Fans, still_works
+from tests.support.ids import ABSENT_ID
 from tests.support.socket_client import Frame, of_kind
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,7 +102,7 @@ async def test_an_idem_of_an_allowed_length_is_taken(fans: Fans, idem: str) -> N
     ("t", "fields"),
     [
         ("send", {"idem": "idem-0001", "text": SHORT}),
-        ("stop", {"msg": str(uuid4())}),
+        ("stop", {"msg": ABSENT_ID}),
         ("close", {}),
         ("unsub", {}),
     ],
@@ -147,7 +148,7 @@ async def test_somebody_elses_chat_looks_like_one_that_is_not_there(fans: Fans) 
     _, opened = await fans.chat()
     stranger = await fans.connect()
     theirs, absent, no_id, empty = [
-        await stranger.call("sub", chat=chat) for chat in (opened["chat"], str(uuid4()), "no id", "")
+        await stranger.call("sub", chat=chat) for chat in (opened["chat"], ABSENT_ID, "no id", "")
     ]
     assert theirs["code"] == "not_found"
     assert without_rid(theirs) == without_rid(absent) == without_rid(no_id) == without_rid(empty)
@@ -197,13 +198,13 @@ async def test_only_an_answer_of_the_chat_can_be_stopped(fans: Fans) -> None:
     refused = [
         await client.call("stop", k=opened["k"], msg=answer),
         await client.call("stop", k=other["k"], msg=question),
-        await client.call("stop", k=other["k"], msg=str(uuid4())),
+        await client.call("stop", k=other["k"], msg=ABSENT_ID),
     ]
     assert [frame["code"] for frame in refused] == ["not_found"] * 3
     assert (await client.call("stop", k=other["k"], msg=answer))["t"] == "ok"
 
 
-@pytest.mark.parametrize("channel", ["nowhere", "", "\0", "a" * 10_000, str(uuid4()), "deep-sea-lab ", "%", "😀"])
+@pytest.mark.parametrize("channel", ["nowhere", "", "\0", "a" * 10_000, ABSENT_ID, "deep-sea-lab ", "%", "😀"])
 async def test_an_unknown_channel_is_not_found(fans: Fans, channel: str) -> None:
     client = await fans.connect()
     for err in (
