@@ -38,7 +38,7 @@ class ChannelAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A channel.
 
     Attributes:
-        id: never changes.
+        id: its id; it never changes.
         name: the handle, in lower case.
         title: for people.
         description: for people; plain text.

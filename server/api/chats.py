@@ -35,7 +35,7 @@ class ChatChannel(msgspec.Struct, frozen=True, rename="camel"):
     """The channel of a chat.
 
     Attributes:
-        id: of the channel.
+        id: its id.
         name: its handle.
         title: for people.
     """
@@ -49,9 +49,9 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A chat without its messages.
 
     Attributes:
-        id: of the chat; the websocket calls it the same.
+        id: its id, on the websocket too.
         channel: whose AI answers.
-        title: from its first message; null: there is none yet.
+        title: made from its first message; null: there is none yet.
         state: what the chat takes next. OPEN: a message; ANSWERING: a stop; FULL, CLOSED: nothing.
         credit_state: NONE: not taken yet; CHARGED: taken; SPENT: and a first token has left; REFUNDED: given back.
         tokens_used: what counts: channel knowledge, messages and answers.

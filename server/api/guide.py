@@ -8,8 +8,8 @@ from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from server.domain.pages import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
 
 GUIDE: Final = f"""\
-Channels, and the caller's chats to find and to read again. Asking goes over the websocket, which has a document of its
-own at `/api/docs/websocket`.
+Channels, and the caller's chats to find and to read again. Asking goes over the websocket, which has
+[a document of its own](/api/docs/websocket).
 
 The contract changes only by adding: pass over fields that you do not know.
 

@@ -50,8 +50,8 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A message.
 
     Attributes:
-        id: of the message; the websocket calls it the same.
-        chat_id: of its chat.
+        id: its id, on the websocket too.
+        chat_id: id of its chat.
         seq: its place in the chat: 1, 2, 3 …
         type: USER: a person wrote it; AI: the model.
         content: the text; of a running answer what was saved so far.

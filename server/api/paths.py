@@ -20,7 +20,7 @@ class ChatPath(msgspec.Struct, frozen=True):
     """The path of one chat.
 
     Attributes:
-        id: of the chat.
+        id: id of the chat.
     """
 
     id: UUID
@@ -30,7 +30,7 @@ class StaticPath(msgspec.Struct, frozen=True):
     """The path of one file.
 
     Attributes:
-        path: of the file below the folder; it may have slashes.
+        path: path of the file below the folder; it may have slashes.
     """
 
     path: Annotated[str, msgspec.Meta(examples=["site.css"])]

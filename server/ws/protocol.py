@@ -16,7 +16,7 @@ REASON_CHARACTERS_MAX: Final = 200
 """What a client is told about a frame that is no command; a reason may quote it."""
 
 
-class Command(Struct, tag_field="t", forbid_unknown_fields=True):
+class Command(Struct, tag_field="t", forbid_unknown_fields=True, omit_defaults=True):
     """What a client says. `rid` comes back with the answer."""
 
 

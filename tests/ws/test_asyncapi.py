@@ -88,3 +88,7 @@ def test_every_code_says_when_it_comes() -> None:
     assert {entry["code"]: entry["comesBack"] for entry in DOCUMENT["x-close-codes"]} == {
         code.value: 4000 <= code.value < 4500 for code in CloseCode
     }
+
+
+def test_the_copy_in_the_repository_is_current() -> None:
+    assert json.loads((ROOT / "docs/asyncapi.json").read_text()) == DOCUMENT, "Run scripts/contracts."
