@@ -1,7 +1,6 @@
 """A websocket client for tests: speaks `tallylight.v1` as it is written down, keeps every frame, and waits for them."""
 
 import asyncio
-import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping
@@ -12,6 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
+import client.view
+from client.view import Verdict
 from tests.support.contract import faults_of
 
 DEADLINE_SECONDS: Final = 15.0
@@ -156,54 +157,26 @@ class SocketClient:
         return [frame for frame in self.frames if of_kind(kind, **values)(frame)]
 
 
-@dataclass
-class ChatView:
-    """A chat as a client that keeps the rules sees it: it fails when an event is missing, twice, or out of order."""
+class ChatView(client.view.ChatView):
+    """A chat as a client that keeps the rules sees it: it fails when an event is missing, twice, or out of order.
 
-    k: int
-    epoch: str = ""
-    last: int = 0
-    texts: dict[str, str] = field(default_factory=dict)
-    running: str | None = None
-    done: dict[str, Frame] = field(default_factory=dict)
+    Attributes:
+        done: the ends of answers that were seen, by message.
+    """
 
-    def apply(self, frame: Frame) -> None:
+    def __init__(self, k: int, epoch: str = "", last: int = 0) -> None:
+        super().__init__(k=k, epoch=epoch, last=last, is_adrift=False)
+        self.done: dict[str, Frame] = {}
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What each message says."""
+        return {message.id: message.text for message in self.messages.values()}
+
+    def apply(self, frame: Frame) -> Verdict:
         """Take the next frame of the socket; those of other chats are passed over."""
-        if frame.get("k") != self.k:
-            return
-        if frame["t"] == "opened":
-            self._apply_opened(frame)
-        elif frame["t"] == "snap":
-            self.last, self.texts[frame["id"]] = frame["s"], frame["text"]
-        elif "s" in frame:
-            self._apply_event(frame)
-
-    def _apply_opened(self, frame: Frame) -> None:
-        self.epoch = frame["epoch"]
-        if frame["mode"] == "replay":
-            return
-        self.last = frame["seq"]
-        self.texts = {message["id"]: message["text"] for message in frame["msgs"]}
-        self.running = next((one["id"] for one in frame["msgs"] if one["status"] == "streaming"), None)
-
-    def _apply_event(self, frame: Frame) -> None:
-        covered = frame.get("n", 1)
-        assert frame["s"] - covered == self.last, f"{frame} after {self.last}"
-        self.last = frame["s"]
-        if frame["t"] == "user":
-            self.texts[frame["id"]] = frame["text"]
-        elif frame["t"] == "start":
-            self.running = frame["id"]
-            self.texts[frame["id"]] = ""
-        elif frame["t"] == "d":
-            assert self.running is not None, frame
-            self.texts[self.running] += frame["x"]
-        elif frame["t"] == "done":
-            self._check_done(frame)
-
-    def _check_done(self, frame: Frame) -> None:
-        text = self.texts[frame["id"]]
-        assert len(text) == frame["len"]
-        assert hashlib.sha256(text.encode()).hexdigest() == frame["sha"]
-        self.done[frame["id"]] = frame
-        self.running = None
+        verdict = super().apply(frame)
+        assert verdict in {Verdict.APPLIED, Verdict.FOREIGN}, f"{verdict}: {frame} after {self.last}"
+        if verdict is Verdict.APPLIED and frame["t"] == "done":
+            self.done[frame["id"]] = frame
+        return verdict
