@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -61,9 +62,19 @@ class ScriptedServer:
         paused_streams: answers whose reader is too slow for now.
     """
 
-    def __init__(self, pace: Pace | None = None, model: str = "scripted") -> None:
+    def __init__(
+        self, pace: Pace | None = None, model: str = "scripted", *, retouch: Callable[[str], str] | None = None
+    ) -> None:
+        """Nothing is served yet.
+
+        Args:
+            pace: where no directive says otherwise; None means the usual one.
+            model: its name.
+            retouch: what becomes of each token at the moment when it is written; None leaves it as the script has it.
+        """
         self.pace = pace or Pace()
         self.model = model
+        self.retouch = retouch
         self.port = 0
         self.requests: deque[CompletionRequest] = deque(maxlen=REQUESTS_REMEMBERED)
         self.open_streams = 0
@@ -210,11 +221,14 @@ class _Answer:
         while self._next < last and self._next != self._script.breaks_at:
             if self._script.at_seconds(self._next) > until_seconds:
                 break
-            parts.append(self._frames.token(self._script.chunks[self._next]))
+            parts.append(self._frames.token(self._retouched(self._script.chunks[self._next])))
             self._next += 1
         if parts:
             self._transport.write(b"".join(parts))
         self._go_on(until_seconds)
+
+    def _retouched(self, token: str) -> str:
+        return token if self._server.retouch is None else self._server.retouch(token)
 
     def _go_on(self, until_seconds: float) -> None:
         if self._script.at_seconds(self._next) > until_seconds:

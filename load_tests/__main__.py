@@ -1,0 +1,156 @@
+"""`python -m load_tests`: the command line. Each command starts all that it needs and ends it again."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from enum import StrEnum
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+import uvloop
+from rich.console import Console
+
+from load_tests import machine, meter, report
+from load_tests.figures import Run
+from load_tests.first_token import first_token
+from load_tests.idle import idle
+from load_tests.profiles import Profile
+from load_tests.servers import SERVERS, RunningServer
+from load_tests.stage import Stage, open_stage
+from load_tests.steady import SteadyPlan, steady
+
+STREAMS_MAX: Final = 2_000
+CONNECTIONS_MAX: Final = 10_000
+MESSAGES_MAX: Final = 2_000
+SECONDS_MAX: Final = 240
+"""A stamp makes six tokens of one: a longer answer would come to the end of its chat."""
+ROUNDS_MAX: Final = 20
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+console: Final = Console(width=max(180, Console().width))
+
+
+class Server(StrEnum):
+    """What can be measured."""
+
+    BARE = "bare"
+    TALLYLIGHT = "tallylight"
+
+
+Servers = Annotated[list[Server] | None, typer.Option("--server", help="Which server; both unless one is named.")]
+Rounds = Annotated[int, typer.Option(min=1, max=ROUNDS_MAX, help="How often each server is measured, in turns.")]
+Rate = Annotated[float, typer.Option(min=1, max=1_000, help="Tokens a second of each answer.")]
+DelayMs = Annotated[float, typer.Option(min=0, max=10_000, help="What the model waits before its first token.")]
+
+Measure = Callable[[Stage, RunningServer, int], Coroutine[None, None, Run]]
+
+
+@app.command("steady")
+def steady_command(
+    *,
+    streams: Annotated[list[int], typer.Option(min=1, max=STREAMS_MAX, help="Answers at once; may be repeated.")],
+    seconds: Annotated[float, typer.Option(min=1, max=SECONDS_MAX, help="How long each phase is.")] = 20,
+    rounds: Rounds = 2,
+    server: Servers = None,
+    rate: Rate = 30,
+    delay_ms: DelayMs = 100,
+    profile: Annotated[bool, typer.Option(help="Take profiles of Tallylight with py-spy; they cost it some.")] = False,
+) -> None:
+    """Many answers at the same time: the delay and the CPU of a token."""
+
+    def measure_with(size: int) -> Measure:
+        async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
+            plan = SteadyPlan(size, seconds, rate, delay_ms)
+            wanted = profile and running.name == Server.TALLYLIGHT
+            report.RESULTS.mkdir(exist_ok=True)
+            place = Profile(report.RESULTS / f"profile-{size}-{round_}.txt") if wanted else None
+            return await steady(stage, running, plan, round_, place)
+
+        return measure
+
+    _run([measure_with(size) for size in streams], server, rounds, rate=rate, delay_ms=delay_ms)
+
+
+@app.command("idle")
+def idle_command(
+    *,
+    connections: Annotated[int, typer.Option(min=1, max=CONNECTIONS_MAX, help="Sockets that say hello.")] = 2_000,
+    rounds: Rounds = 2,
+    server: Servers = None,
+) -> None:
+    """Sockets on which nothing happens: the memory of each."""
+
+    async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
+        return await idle(stage, running, connections, round_)
+
+    _run([measure], server, rounds, rate=30, delay_ms=100)
+
+
+@app.command("first-token")
+def first_token_command(
+    *,
+    messages: Annotated[int, typer.Option(min=1, max=MESSAGES_MAX, help="First messages.")] = 100,
+    per_second: Annotated[
+        float | None, typer.Option(min=0.1, max=1_000, help="How many begin in a second; else one after the other.")
+    ] = None,
+    rounds: Rounds = 2,
+    server: Servers = None,
+    rate: Rate = 30,
+    delay_ms: DelayMs = 100,
+) -> None:
+    """First messages of new chats: from the question to the first token, beyond what the model waited."""
+
+    async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
+        return await first_token(stage, running, messages, round_, delay_ms=delay_ms, per_second=per_second)
+
+    _run([measure], server, rounds, rate=rate, delay_ms=delay_ms)
+
+
+@app.command("meter")
+def meter_command() -> None:
+    """What counting a token costs, in CPU microseconds."""
+    for name, value in report.origin().items():
+        console.print(f"{name}: {value}", highlight=False)
+    machine.pin(os.getpid(), machine.SERVER_CORE)
+    console.print(f"meter: {meter.microseconds_per_token():.2f} µs a token")
+
+
+def _run(
+    measures: Sequence[Measure], servers: Sequence[Server] | None, rounds: int, *, rate: float, delay_ms: float
+) -> None:
+    """Measure in turns, each time with a new process, and report; ends with 1 if a fan found a fault."""
+    source = report.origin()
+    machine.pin(os.getpid(), machine.BENCH_CORE)
+    runs: list[Run] = []
+    with open_stage(rate=rate, delay_ms=delay_ms) as stage:
+        try:
+            for measure in measures:
+                for run in _in_turns(stage, measure, servers or list(Server), rounds):
+                    runs.append(run)
+                    console.print(report.progress(run), highlight=False)
+        finally:
+            uvloop.run(stage.check_books())
+    report.show(runs, source, console)
+    for path in report.save(runs, source):
+        console.print(f"written: {path}", highlight=False)
+    if any(run.faults for run in runs):
+        sys.exit(1)
+
+
+def _in_turns(stage: Stage, measure: Measure, servers: Sequence[Server], rounds: int) -> Iterator[Run]:
+    for round_ in range(1, rounds + 1):
+        for name in servers:
+            with SERVERS[name](stage) as running:
+                yield uvloop.run(measure(stage, running, round_))
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """A signal ends the command in order, and with it every process that it has started."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
+    app()
