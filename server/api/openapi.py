@@ -180,6 +180,8 @@ def _parameter(place: str, name: str, schema: Json, *, is_required: bool) -> Jso
     parameter: Json = {"name": name, "in": place, "description": schema.pop("description")}
     if is_required:
         parameter["required"] = True
+    if place == "query":
+        parameter["allowEmptyValue"] = True  # it counts as none: forms send their empty fields
     if "examples" in schema:
         parameter["example"] = schema.pop("examples")[0]
     return {**parameter, "schema": schema}

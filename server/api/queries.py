@@ -53,9 +53,14 @@ def read_query(request: Request, shape: type[Query], *, only_known: bool = False
         if value:
             given[name] = value
     try:
-        return msgspec.convert(given, shape, strict=False)
+        query = msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
         raise Refusal(Code.BAD_REQUEST, f"The query is not right: {error}.") from error
+    for field in msgspec.structs.fields(shape):
+        # The word null is text like any other; converted it would be a filter that is not applied.
+        if field.encode_name in given and getattr(query, field.name) is None:
+            raise Refusal(Code.BAD_REQUEST, f"The query is not right: null is no value of {field.encode_name}.")
+    return query
 
 
 def json_answer(value: Any, *, status: int = 200) -> Response:

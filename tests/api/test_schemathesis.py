@@ -1,0 +1,78 @@
+"""Schemathesis asks a real server everything that the OpenAPI document allows, and much that it does not: no answer is
+one that the document does not have, and none is a mistake of ours."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+import schemathesis
+from hypothesis import settings
+from schemathesis.checks import CheckFunction
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from server.api.contract import rest_document
+from server.embedded.valkey import EmbeddedValkey
+from tests.support.asked_server import AskedServer, asked_server
+from tests.support.databases import Databases
+
+EXAMPLES: Final = 25
+Case = schemathesis.Case[Any]
+
+
+def schema(*, invents_sessions: bool) -> schemathesis.BaseSchema:
+    config = {
+        "seed": 20261122,
+        "generation": {
+            "deterministic": True,
+            "max-examples": EXAMPLES,
+            "allow-x00": False,
+            "with-security-parameters": invents_sessions,
+        },
+        "phases": {"coverage": {"generate-duplicate-query-parameters": True}},
+    }
+    return schemathesis.openapi.from_dict(rest_document(), config=schemathesis.Config.from_dict(config))
+
+
+OF_STRANGERS: Final = schema(invents_sessions=True)
+OF_VISITORS: Final = schema(invents_sessions=False)
+
+
+@pytest.fixture(scope="module")
+def server(databases: Databases, valkey_server: EmbeddedValkey) -> Iterator[AskedServer]:
+    name = databases.create()
+    valkey_server.resp.run("FLUSHALL")
+    with asked_server(databases.url(name), valkey_server.url) as running:
+        yield running
+    databases.drop(name)
+
+
+def is_id(value: object) -> bool:
+    try:
+        return bool(UUID(str(value)))
+    except ValueError:
+        return False
+
+
+def ask(case: Case, server: AskedServer, headers: dict[str, str]) -> None:
+    """Ask, and check the answer in every way; a cursor that was made up is refused however well it is formed."""
+    made_up: list[CheckFunction] = [positive_data_acceptance] if "cursor" in (case.query or {}) else []
+    case.call_and_validate(base_url=server.url, headers=headers, excluded_checks=made_up)
+
+
+@OF_STRANGERS.parametrize()
+@settings(deadline=None)
+def test_a_stranger_gets_no_undocumented_answer(case: Case, server: AskedServer) -> None:
+    ask(case, server, {})
+
+
+@OF_VISITORS.parametrize()
+@settings(deadline=None)
+def test_a_visitor_gets_no_undocumented_answer(case: Case, server: AskedServer) -> None:
+    """Ids of chats and messages are the visitor's own, wherever they are ids at all."""
+    path, query = case.path_parameters or {}, case.query or {}
+    if is_id(path.get("id")):
+        path["id"] = server.chat
+    if is_id(query.get("before")):
+        query["before"] = server.message
+    ask(case, server, {"Cookie": server.cookie})

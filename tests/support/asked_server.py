@@ -1,0 +1,51 @@
+"""A gateway in a thread of its own, for tools that ask it with blocking calls, and a visitor who has talked there."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from anyio.from_thread import start_blocking_portal
+
+from tests.support.gateways import LocalGateway, local_gateway
+from tests.support.world import World, made_world
+
+CHATS: Final = 3
+"""More than one page of a short list."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedServer:
+    """A server with something to read.
+
+    Attributes:
+        url: its address.
+        cookie: the visitor's, as a browser sends it.
+        chat: id of one of the visitor's chats.
+        message: id of a message in it.
+    """
+
+    url: str
+    cookie: str
+    chat: str
+    message: str
+
+
+@contextlib.contextmanager
+def asked_server(postgres_url: str, redis_url: str) -> Iterator[AskedServer]:
+    """Run one with the demo channels."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(made_world(postgres_url, redis_url)) as world,
+        portal.wrap_async_context_manager(local_gateway(postgres_url, redis_url)) as gateway,
+    ):
+        yield portal.call(_talk, gateway, world)
+
+
+async def _talk(gateway: LocalGateway, world: World) -> AskedServer:
+    client = await gateway.connect()
+    for number in range(CHATS):
+        opened = await client.open_chat("deep-sea-lab", f"open-{number:04}")
+        done = await client.ask(opened["k"], f"Question {number}? [[tokens=5 rate=0 delay_ms=0]]", "send-0001")
+    assert gateway.cookie is not None
+    return AskedServer(gateway.url, gateway.cookie, opened["chat"], done["id"])
