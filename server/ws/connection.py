@@ -25,6 +25,7 @@ from server.ws.encoding import encode_channel_event
 from server.ws.outbox import OVERFLOW_SECONDS, Outbox
 from server.ws.protocol import AnyCommand, Err, Hello, Ping, Pong, Strike, decode, encode
 from server.ws.subscription import Subscription
+from server.ws.uvicorn_socket import SendNow
 
 HELLO_SECONDS: Final = 5.0
 STRIKES_MAX: Final = 2
@@ -53,6 +54,7 @@ class Connection:
         receive: Receive,
         send: Send,
         *,
+        send_now: SendNow | None,
         carry_out: CarryOut,
         settings: Settings,
         conn_id: str,
@@ -65,12 +67,13 @@ class Connection:
         self.address = address
         self.address_digest = address_digest
         self.identity: Identity | None = None
-        self.outbox = Outbox()
+        self.outbox = Outbox(send_now)
         self.subscriptions: dict[int, Subscription] = {}
         self.watched: dict[UUID, Callable[[], None]] = {}
         self.last_k = 0
         self._receive = receive
         self._send = send
+        self._send_now = send_now or (lambda text: False)
         self._carry_out = carry_out
         self._bucket = TokenBucket.full(settings.ws_commands_per_second, settings.ws_commands_burst, time.monotonic())
         self._frame_bytes_max = settings.ws_frame_bytes
@@ -233,6 +236,8 @@ class Connection:
 
     async def _flush(self) -> None:
         while not self.outbox.has_overflowed and (frame := self.outbox.take()) is not None:
+            if self._send_now(frame):
+                continue
             self.outbox.block()
             async with asyncio.timeout(OVERFLOW_SECONDS):
                 await self._send({"type": "websocket.send", "text": frame})

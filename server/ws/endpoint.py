@@ -20,6 +20,7 @@ from server.ws.close_codes import CloseCode
 from server.ws.connection import CarryOut, Connection
 from server.ws.protocol import SUBPROTOCOL
 from server.ws.sockets import Sockets
+from server.ws.uvicorn_socket import send_now_of
 
 RETRY_AFTER_SECONDS: Final = 2
 CONN_ID_BYTES: Final = 9
@@ -76,6 +77,7 @@ class Endpoint:
         connection = Connection(
             receive,
             send,
+            send_now=send_now_of(scope),
             carry_out=self._deps.carry_out,
             settings=self._deps.settings.current,
             conn_id=f"c_{secrets.token_urlsafe(CONN_ID_BYTES)}",

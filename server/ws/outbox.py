@@ -1,9 +1,9 @@
 """What waits to be sent to one socket. Whoever puts something in never waits; what happens when the reader is slow is
 decided here (`docs/protocol.md`, *Promises*).
 
-An idle socket sends each frame at once. Behind a slow one, adjacent deltas are joined and frames go out as arrays; past
-256 KiB or 10 s its deltas are dropped and one `snap` follows when it can be written to; past 1 MiB or 20 s the socket
-is closed.
+An idle socket gets each event at once, from whoever puts it in. Behind a slow one, adjacent deltas are joined and
+frames go out as arrays; past 256 KiB or 10 s its deltas are dropped and one `snap` follows when it can be written to;
+past 1 MiB or 20 s the socket is closed.
 """
 
 import asyncio
@@ -63,7 +63,13 @@ class Outbox:
         has_overflowed: whether the socket is past saving.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, send_now: Callable[[str], bool] | None = None) -> None:
+        """Nothing waits yet.
+
+        Args:
+            send_now: sends a frame without waiting, or says that it cannot; None: everything is to be taken.
+        """
+        self._send_now = send_now or (lambda frame: False)
         self.filled = asyncio.Event()
         self.has_overflowed = False
         self._items: deque[_Item] = deque()
@@ -83,7 +89,9 @@ class Outbox:
         self.filled.set()
 
     def put_event(self, lane: Lane, event: EncodedEvent) -> None:
-        """Queue the next event of a chat, or drop it where a snapshot will say the same."""
+        """Send or queue the next event of a chat, or drop it where a snapshot will say the same."""
+        if self._is_clear and self._send_now(event.frame(lane.k, lane.viewer_ref)):
+            return
         if isinstance(event.event, AnswerDone):
             self._latest.pop(("usage", lane.k), None)  # `done` has newer figures, and these would go out behind it
         if lane in self._reopening:
@@ -129,6 +137,13 @@ class Outbox:
             self.filled.clear()
             return None
         return frames[0] if len(frames) == 1 else f"[{','.join(frames)}]"
+
+    @property
+    def _is_clear(self) -> bool:
+        """Whether nothing waits or is being sent, so that nothing would be overtaken."""
+        return not (
+            self._items or self._latest or self._lagging or self._reopening or self._blocked_seconds is not None
+        )
 
     def _append(self, item: _Item) -> None:
         self._items.append(item)

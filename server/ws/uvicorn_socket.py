@@ -1,20 +1,50 @@
-"""uvicorn's websocket, but for the one thing that it cannot do: let go of a peer that does not read.
+"""uvicorn's websocket, and the two things that it cannot do: let go of a peer that does not read, and send a text
+without a task that waits.
 
 uvicorn's `send` waits until the socket can be written to, closing included, and its transport keeps what was written
 until it is read. A peer that never reads would hold both for ever.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 LINGER_SECONDS: Final = 10.0
 """What a slow peer gets to read the rest and the close code; then the connection is cut."""
 
+_EXTENSION: Final = "tallylight.send_now"
+_FINAL_TEXT: Final = 0x81
+"""The first byte of a text frame that is a whole message (RFC 6455, section 5.2)."""
+
+SendNow = Callable[[str], bool]
+"""Sends a text at once, without waiting; False: the socket cannot be written to for now, and nothing has happened."""
+
+
+def send_now_of(scope: Scope) -> SendNow | None:
+    """How to send at once on the websocket with this scope; None where the server is not ours."""
+    extension: dict[str, Any] = scope.get("extensions", {}).get(_EXTENSION, {})
+    return extension.get("send_now")
+
 
 class UvicornSocket(WebSocketsSansIOProtocol):
-    """A websocket that can be closed while it cannot be written to."""
+    """A websocket that can be closed while it cannot be written to, and written to without waiting."""
+
+    async def run_asgi(self) -> None:
+        """Run the application, which finds `send_now` in its scope."""
+        self.scope["extensions"][_EXTENSION] = {"send_now": self.send_now}
+        await super().run_asgi()
+
+    def send_now(self, text: str) -> bool:
+        """See `SendNow`. A frame of the server is its length and the text: nothing is masked and nothing compressed."""
+        if self.conn.state is not State.OPEN or not self.writable.is_set() or self.transport.is_closing():
+            return False
+        payload = text.encode()
+        self.transport.write(_head(len(payload)) + payload)
+        return True
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send as uvicorn does; a close goes out behind what is buffered, without waiting for it."""
@@ -34,3 +64,12 @@ class UvicornSocket(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+
+def _head(size_bytes: int) -> bytes:
+    """What stands before a payload of this size (RFC 6455, section 5.2)."""
+    if size_bytes < 126:
+        return bytes((_FINAL_TEXT, size_bytes))
+    if size_bytes < 65_536:
+        return bytes((_FINAL_TEXT, 126)) + size_bytes.to_bytes(2)
+    return bytes((_FINAL_TEXT, 127)) + size_bytes.to_bytes(8)

@@ -91,6 +91,43 @@ def test_an_idle_socket_gets_each_event_as_it_is() -> None:
     assert outbox.take() is None
 
 
+@dataclass
+class Gate:
+    """A socket that can be written to without waiting, or not."""
+
+    is_open: bool = True
+    sent: list[Frame] = field(default_factory=list)
+
+    def send_now(self, frame: str) -> bool:
+        if self.is_open:
+            self.sent.append(json.loads(frame))
+        return self.is_open
+
+
+def test_an_event_goes_out_at_once_where_nothing_waits() -> None:
+    gate = Gate()
+    outbox = Outbox(gate.send_now)
+    chat = Chat(outbox)
+    chat.start()
+    chat.say("Well")
+    assert [frame["t"] for frame in gate.sent] == ["start", "d"]
+    assert outbox.take() is None
+
+
+def test_an_event_overtakes_nothing_that_waits_or_is_being_sent() -> None:
+    gate = Gate()
+    outbox = Outbox(gate.send_now)
+    chat = Chat(outbox)
+    outbox.put('{"t":"ok"}')
+    chat.start()
+    assert outbox.take() is not None
+    outbox.block()
+    chat.say("Well")
+    outbox.unblock()
+    assert gate.sent == []
+    assert [frame["t"] for frame in frames_of(outbox)] == ["d"]
+
+
 def test_what_waits_together_is_joined() -> None:
     outbox = Outbox()
     chat = Chat(outbox)
@@ -144,19 +181,22 @@ def test_a_chat_that_is_not_followed_any_more_says_nothing() -> None:
 ANSWER_CHARACTERS_MAX = 60_000
 """The real limit of an answer is 192 KiB of JSON."""
 
-STEP = st.sampled_from(["say", "say", "say", "near", "end", "read", "reopen", "long"])
+STEP = st.sampled_from(["say", "say", "say", "near", "end", "read", "reopen", "long", "open", "shut"])
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(STEP, min_size=1, max_size=80))
 def test_the_reader_is_right_whatever_its_pace(steps: list[str]) -> None:
-    outbox = Outbox()
+    gate = Gate(is_open=False)
+    outbox = Outbox(gate.send_now)
     chat = Chat(outbox)
     view = ChatView(1)
 
     def read() -> None:
-        for frame in frames_of(outbox):
+        """What was sent at once came before what waits now."""
+        for frame in [*gate.sent, *frames_of(outbox)]:
             view.apply(frame)
+        gate.sent.clear()
 
     chat.start()
     for number, step in enumerate(steps):
@@ -172,6 +212,9 @@ def test_the_reader_is_right_whatever_its_pace(steps: list[str]) -> None:
                 chat.start()
             case "reopen":
                 outbox.reopen(chat)
+            case "open" | "shut":
+                read()
+                gate.is_open = step == "open"
             case _:
                 read()
         if outbox.has_overflowed:
