@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 from starlette.applications import Starlette
-from starlette.routing import Mount, WebSocketRoute
+from starlette.routing import WebSocketRoute
 
 from server.api.application import application
 from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
@@ -85,7 +85,7 @@ class _App:
             watch = ModelWatch(model, self._warming_prompts(gateway, model) if _is_local(config.model) else None)
             gateway.start(watch.run)
             app.state.gateway = gateway
-            app.router.routes[:] = [Mount("/", app=self._site(gateway, parts, watch))]
+            app.router.default = self._site(gateway, parts, watch)  # no route: its pattern would end at a line break
             yield
 
     def _site(self, gateway: Gateway, parts: GatewayParts, watch: ModelWatch) -> Starlette:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
+import httpx2
 import pytest
 import schemathesis
 from hypothesis import settings
@@ -12,6 +13,7 @@ from schemathesis.checks import CheckFunction
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from server.api.contract import rest_document
+from server.api.security_headers import HEADERS
 from server.embedded.valkey import EmbeddedValkey
 from tests.support.asked_server import AskedServer, asked_server
 from tests.support.databases import Databases
@@ -23,6 +25,7 @@ Case = schemathesis.Case[Any]
 def schema(*, invents_sessions: bool) -> schemathesis.BaseSchema:
     config = {
         "seed": 20261122,
+        "request-timeout": 60,
         "generation": {
             "deterministic": True,
             "max-examples": EXAMPLES,
@@ -75,4 +78,11 @@ def test_a_visitor_gets_no_undocumented_answer(case: Case, server: AskedServer) 
         path["id"] = server.chat
     if is_id(query.get("before")):
         query["before"] = server.message
-    ask(case, server, {"Cookie": server.cookie})
+    ask(case, server, {"Cookie": server.cookie, "Origin": server.url})
+
+
+@pytest.mark.parametrize("path", ["/c/deep%0Asea", "/api/channels/deep%0Asea", "/static/site%0A.css", "/a%0D%0Ab"])
+def test_an_address_with_a_line_break_is_answered_like_any_other(server: AskedServer, path: str) -> None:
+    answer = httpx2.get(f"{server.url}{path}", headers={"accept": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
