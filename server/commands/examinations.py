@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx2
 
 from server.config import OPENAI_BASE_URL, ConfigurationInvalid, ModelKind, model_kind, read_config
+from server.domain.loopback import is_loopback
 from server.embedded.accounts import choose_account
 from server.embedded.binaries import find_postgres, find_redis
 from server.embedded.cluster import REMEDY as POSTGRES_REMEDY
@@ -153,10 +154,11 @@ def _embedded_model() -> Finding:
 async def _served_model(environment: Mapping[str, str]) -> Finding:
     base_url = environment.get("OPENAI_BASE_URL") or OPENAI_BASE_URL
     name = environment.get("TALLYLIGHT_MODEL", "")
-    headers = {"Authorization": f"Bearer {environment.get('OPENAI_API_KEY', '')}"}
+    key = environment.get("OPENAI_API_KEY", "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     remedy = "Check OPENAI_API_KEY, OPENAI_BASE_URL and TALLYLIGHT_MODEL."
     try:
-        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        async with _client(base_url) as client:
             answer = await client.get(f"{base_url.rstrip('/')}/models", headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return Finding("Model", ok=False, says=_reason(error), remedy=remedy)
@@ -179,7 +181,7 @@ def _vocabulary() -> Finding:
 
 async def _gateway(address: str) -> Finding:
     try:
-        async with httpx2.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        async with _client(address) as client:
             answer = await client.get(f"{address}/readyz")
     except httpx2.HTTPError as error:
         return Finding("Gateway", ok=False, says=_reason(error), remedy="Stop it with Ctrl-C and start it again.")
@@ -187,6 +189,12 @@ async def _gateway(address: str) -> Finding:
         says = f"{address} is not ready: {answer.text}"
         return Finding("Gateway", ok=False, says=says, remedy="The part that is not ready is named above or here.")
     return Finding("Gateway", ok=True, says=f"answers at {address}")
+
+
+def _client(url: str) -> httpx2.AsyncClient:
+    """A client for this address; a transport of its own keeps it from the proxies of the environment."""
+    transport = httpx2.AsyncHTTPTransport() if is_loopback(httpx2.URL(url).host) else None
+    return httpx2.AsyncClient(timeout=ANSWER_SECONDS, transport=transport)
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ import msgspec
 import openai
 
 from server.domain.errors import Refusal
+from server.domain.loopback import is_loopback
 from server.llm.event_stream import EventStream
 from server.llm.model import Fault, Finish, PromptMessage, ProviderUsage, provider_refusal
 from server.llm.upstream_connection import UpstreamConnection
@@ -253,8 +254,12 @@ class _GeneralReader:
 
 def _has_proxy(url: str) -> bool:
     parts = urlsplit(url)
+    host = parts.hostname or ""
+    # A proxy would look for a model of this machine on its own.
+    if is_loopback(host):
+        return False
     proxies = getproxies()
-    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not proxy_bypass(parts.hostname or "")
+    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not proxy_bypass(host)
 
 
 def _retry_after_seconds(response: httpx2.Response) -> float | None:

@@ -13,6 +13,8 @@ from typer.testing import CliRunner, Result
 
 from server.__main__ import app
 from server.commands.demo import ensure_demo
+from server.llm.script import Pace
+from server.llm.scripted_server import ScriptedServer
 from tests.support.instances import TALLYLIGHT, bare_environment
 
 Invoke = Callable[..., Result]
@@ -128,6 +130,17 @@ def test_doctor_says_what_to_do_about_a_part_that_is_down(empty_postgres_url: st
     assert result.exit_code == 1
     assert "tallylight db upgrade" in result.stdout
     assert "Set TALLYLIGHT_REDIS_URL" in result.stdout
+
+
+async def test_doctor_asks_a_model_on_this_machine_past_the_proxy(tmp_path: Path) -> None:
+    server = ScriptedServer(Pace(tokens_per_second=2_000, delay_ms=0))
+    await server.start()
+    variables = {"http_proxy": "http://127.0.0.1:1", "OPENAI_BASE_URL": server.base_url, "TALLYLIGHT_MODEL": "scripted"}
+    arguments = ("doctor", "--json", "--data-dir", str(tmp_path))
+    result = await asyncio.to_thread(run_program, *arguments, **variables)
+    await server.stop()
+    findings = {finding["part"]: finding for finding in json.loads(result.stdout)}
+    assert findings["Model"]["ok"], findings["Model"]["says"]
 
 
 def test_doctor_needs_nothing_on_a_bare_machine(tmp_path: Path) -> None:

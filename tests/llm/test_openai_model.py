@@ -34,6 +34,18 @@ def remote(request: pytest.FixtureRequest, upstream: ScriptedServer, monkeypatch
     return OpenAIModel(options_for("http://model.test/v1"))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_model_on_this_machine_is_reached_past_the_proxy(
+    upstream: ScriptedServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    model = OpenAIModel(options_for(f"http://{host}:{upstream.port}/v1"))
+    assert await read(ask(model, "[[tokens=5]]"))
+    await model.aclose()
+
+
 async def test_the_request_holds_what_was_asked_for(upstream: ScriptedServer) -> None:
     model = OpenAIModel(options_for(upstream.base_url, extra_body={"temperature": 0.25}))
     await read(ask(model, "Who?", budget=77))
