@@ -6,7 +6,7 @@ time, running answers get the budget, what is left is saved as interrupted.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NoReturn, Self
@@ -47,6 +47,8 @@ SAVE_SHARE: Final = 0.3
 DRAIN_LOOK_SECONDS: Final = 0.05
 IDLE_CLOSED_AT_ONCE: Final = 50
 RESTART_SECONDS: Final = 1.0
+LEAVE_SECONDS: Final = 0.4
+"""Beyond the budget, within the grace that the process has."""
 
 log = structlog.get_logger(__name__)
 
@@ -171,25 +173,34 @@ class Gateway:
         try:
             async with asyncio.timeout(budget_seconds * SAVE_SHARE):
                 await asyncio.gather(*(chat.ended.wait() for chat in self.live_chats))
+        except TimeoutError:
+            log.warning("drain_incomplete", answers=len(self._running()))  # a reaper saves them
+        self.sockets.close_all(CloseCode.DRAINING)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
                 with outages_refused():
                     await self.node.leave()
         except (TimeoutError, Refusal) as error:
-            log.warning("drain_incomplete", answers=len(self._running()), error=repr(error))  # a reaper saves them
-        self.sockets.close_all(CloseCode.DRAINING)
+            log.warning("lease_not_given_back", error=repr(error))  # it ends by itself
 
     async def _close_idle_until(self, deadline_seconds: float) -> None:
         """Close sockets without a running answer a few at a time, so that not all clients come back at once."""
         loop = asyncio.get_running_loop()
-        while self._running() and loop.time() < deadline_seconds:
-            self.sockets.close_idle(IDLE_CLOSED_AT_ONCE)
+        while loop.time() < deadline_seconds:
+            closed = self.sockets.close_idle(IDLE_CLOSED_AT_ONCE)
+            if not closed and not self._running():
+                return
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
     def _running(self) -> list[Turn]:
         return [chat.runner for chat in self.live_chats if isinstance(chat.runner, Turn)]
 
-    async def _drop_lost(self, chat_ids: list[UUID]) -> None:
-        for chat_id in chat_ids:
-            await self.live_chats.reload(chat_id)
+    async def _drop_lost(self, lost_epochs: Mapping[UUID, int]) -> None:
+        for chat_id, lost_epoch in lost_epochs.items():
+            await self.live_chats.reload(chat_id, lost_epoch)
 
 
 async def _run_again(run: Callable[[], Awaitable[None]]) -> None:

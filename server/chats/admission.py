@@ -42,7 +42,7 @@ def decide(start: Start, facts: Facts, now: datetime) -> Decision:
     """Decide one start and bring the facts forward, so that the next one of the batch sees what this one took."""
     repeat = facts.stored.get((start.chat_id, start.idem))
     if repeat is not None:
-        return _answer_repeat(start, repeat)
+        return _answer_repeat(start, repeat, facts.chats.get(start.chat_id))
     chat = facts.chats.get(start.chat_id)
     if chat is None:
         return Refusal(Code.NOT_FOUND, "There is no such chat.")
@@ -66,10 +66,11 @@ def decide(start: Start, facts: Facts, now: datetime) -> Decision:
     return Admitted(start, seq, charges)
 
 
-def _answer_repeat(start: Start, repeat: StoredMessage) -> Repeated | Refusal:
+def _answer_repeat(start: Start, repeat: StoredMessage, chat: LockedChat | None) -> Repeated | Refusal:
     if repeat.content != start.text:
         return Refusal(Code.CONFLICT, "This idem was used for another text in this chat.")
-    return Repeated(repeat, is_this_start=repeat.id == start.message_id)
+    is_mine = repeat.id == start.message_id and chat is not None and chat.epoch == start.epoch
+    return Repeated(repeat, is_this_start=is_mine)
 
 
 def _refuse(start: Start, chat: LockedChat, facts: Facts, now: datetime) -> Refusal | None:

@@ -82,6 +82,7 @@ class LiveChat:
         runner: what makes the running answer; None when nothing runs.
         ended: set while nothing runs.
         taking: held while this node asks to become the writer.
+        sending: held by one message from the first look at the chat until its turn has begun.
         running_tokens: tokens of the running answer so far, for display.
         read_mark: epoch, state and used tokens as storage had them when the chat was read; None for one made here.
         idle_since_seconds: monotonic time since which nobody follows and nothing runs.
@@ -112,6 +113,7 @@ class LiveChat:
         self.runner: Runner | None = None
         self.running_tokens = 0
         self.taking = asyncio.Lock()
+        self.sending = asyncio.Lock()
         self.ended = asyncio.Event()
         self.ended.set()
         self.followers: set[Follower] = set()
@@ -127,6 +129,16 @@ class LiveChat:
     def usage(self) -> Usage:
         """The meter as followers see it, the running answer included."""
         return Usage(min(self.facts.token_cap, self.tokens_used + self.running_tokens), self.facts.token_cap)
+
+    @property
+    def is_written_here(self) -> bool:
+        """Whether this node is the writer."""
+        return self.epoch is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer runs on this node or a message is being sent."""
+        return self.answer is not None or self.sending.locked()
 
     @property
     def is_answering(self) -> bool:

@@ -60,20 +60,27 @@ class LiveChats:
                     loaded = await load_chat(self._postgres, chat_id, self.encode)
                     if loaded is None:
                         return None
-                    self._chats[chat_id] = loaded.live
+                    return self._chats.setdefault(chat_id, loaded.live)  # `open` may have put it there meanwhile
                 return self._chats[chat_id]
             finally:
                 self._loading.pop(chat_id, None)
 
-    async def reload(self, chat_id: UUID) -> None:
-        """Another node has the chat: drop what is here and show the followers what storage says."""
+    async def reload(self, chat_id: UUID, lost_epoch: int | None) -> None:
+        """Another node has the chat: drop what is here and show the followers what storage says.
+
+        Args:
+            lost_epoch: the epoch that turned out to be over, None when this node only read; nothing happens where the
+                chat in memory has moved on since.
+        """
         chat = self._chats.get(chat_id)
-        if chat is None:
+        if chat is None or chat.epoch != lost_epoch:
             return
         chat.epoch = None
         loaded = await load_chat(self._postgres, chat_id, self.encode)
+        if chat.is_written_here:  # this node has taken it meanwhile
+            return
         if loaded is None:
-            del self._chats[chat_id]
+            self._chats.pop(chat_id, None)
         else:
             chat.adopt(loaded.live)
 
@@ -81,11 +88,17 @@ class LiveChats:
         """Return the chats that this node writes, with their epochs."""
         return {chat_id: chat.epoch for chat_id, chat in self._chats.items() if chat.epoch is not None}
 
+    def busy(self) -> list[UUID]:
+        """Return the chats in which an answer runs on this node, or is about to."""
+        return [chat_id for chat_id, chat in self._chats.items() if chat.is_busy]
+
     async def run(self) -> None:
         """Forget idle chats, and look at what other nodes make of chats that are followed here, until cancelled."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             self.forget_idle(time.monotonic())
+            for chat in self:
+                chat.log.trim(time.monotonic())
             try:
                 with outages_refused():
                     await self._refresh([chat for chat in self if chat.epoch is None and chat.followers])
@@ -102,8 +115,8 @@ class LiveChats:
         )
         marks = {row["id"]: (row["epoch"], row["state"], row["tokens_used"]) for row in rows}
         for chat in chats:
-            if chat.epoch is None and marks.get(chat.facts.id) != chat.read_mark:
-                await self.reload(chat.facts.id)
+            if marks.get(chat.facts.id) != chat.read_mark:
+                await self.reload(chat.facts.id, None)
 
     def forget_idle(self, now_seconds: float) -> None:
         """Forget what nobody follows: what has been idle for long, and the longest idle above the number kept.
@@ -117,5 +130,5 @@ class LiveChats:
         )
         for place, chat in enumerate(idle):
             is_old = now_seconds - chat.idle_since_seconds > IDLE_SECONDS
-            if (is_old or place >= IDLE_CHATS_MAX) and not chat.taking.locked():
+            if (is_old or place >= IDLE_CHATS_MAX) and not (chat.taking.locked() or chat.sending.locked()):
                 del self._chats[chat.facts.id]

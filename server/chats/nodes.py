@@ -5,13 +5,15 @@ a node; a node that finds its own lease overdue (it was frozen) first asks which
 """
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from server.domain.errors import Refusal
@@ -33,6 +35,9 @@ class LeaseTimes:
 
 DEFAULT_TIMES: Final = LeaseTimes()
 
+JOIN_SECONDS: Final = 10.0
+"""What Postgres may take at the start of a process."""
+
 _RENEW: Final = """
     WITH before AS (SELECT lease_until FROM node WHERE id = $1)
     INSERT INTO node (id, lease_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
@@ -40,8 +45,14 @@ _RENEW: Final = """
     RETURNING (SELECT lease_until < clock_timestamp() FROM before)
 """
 
-EpochsLost = Callable[[list[UUID]], Awaitable[None]]
-"""Told which chats have another epoch in storage than in memory."""
+_LOST: Final = """
+    SELECT mine.id FROM unnest($1::uuid[], $2::bigint[]) AS mine (id, epoch)
+      LEFT JOIN chat ON chat.id = mine.id
+     WHERE chat.epoch IS DISTINCT FROM mine.epoch
+"""
+
+EpochsLost = Callable[[Mapping[UUID, int]], Awaitable[None]]
+"""Told which chats, with their epochs in memory, have another epoch in storage."""
 
 
 class Node:
@@ -67,13 +78,15 @@ class Node:
         self._postgres = postgres
         self._owned = owned
         self._lost = lost
-        self._renewed_seconds = 0.0
+        self._tried_seconds = 0.0
         self._renewing = asyncio.Lock()
+        self._has_left = False
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the lease may have ended without this node having noticed."""
-        return time.monotonic() - self._renewed_seconds > self.times.lease_seconds
+        """Whether this node has not even tried to renew its lease for so long that it may have ended unnoticed."""
+        return time.monotonic() - self._tried_seconds > self.times.lease_seconds
 
     async def join(self, *, is_sole: bool) -> None:
         """Take the first lease.
@@ -84,7 +97,7 @@ class Node:
         Args:
             is_sole: whether no other node can be alive (one instance on its own data folder): older leases end now.
         """
-        await self.renew()
+        await self.renew(JOIN_SECONDS)
         if is_sole:
             await self._postgres.pool.execute(
                 "UPDATE node SET lease_until = clock_timestamp() WHERE id <> $1 AND lease_until > clock_timestamp()",
@@ -95,52 +108,79 @@ class Node:
         ):
             self.trouble_seconds = time.monotonic()
 
-    async def renew(self) -> None:
-        """Renew the lease and find out which chats were taken. Raises what Postgres raises."""
+    async def renew(self, patience_seconds: float) -> None:
+        """Renew the lease and find out which chats were taken. Raises what Postgres raises.
+
+        Args:
+            patience_seconds: how long Postgres may take to let us in, and to do it.
+        """
         began_seconds = time.monotonic()
         owned = self._owned()
-        async with self._postgres.pool.acquire() as connection, connection.transaction():
+        async with self._own_connection(patience_seconds) as connection, connection.transaction():
             was_late = await connection.fetchval(_RENEW, self.id, self.times.lease_seconds)
-            rows = await connection.fetch(
-                """
-                SELECT mine.id FROM unnest($1::uuid[], $2::bigint[]) AS mine (id, epoch)
-                  LEFT JOIN chat ON chat.id = mine.id
-                 WHERE chat.epoch IS DISTINCT FROM mine.epoch
-                """,
-                list(owned),
-                list(owned.values()),
-            )
-        self._renewed_seconds = began_seconds
+            rows = await connection.fetch(_LOST, list(owned), list(owned.values()))
+        self._tried_seconds = began_seconds
         if was_late:  # so may others be, for the same reason: a Postgres that did not answer, a machine that slept
             self.trouble_seconds = time.monotonic()
         if rows:
             log.warning("chats_taken_by_another_node", chats=len(rows))
-            await self._lost([row["id"] for row in rows])
+            await self._lost({row["id"]: owned[row["id"]] for row in rows})
+
+    @contextlib.asynccontextmanager
+    async def _own_connection(self, patience_seconds: float) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """A connection for renewals alone: they neither queue behind other work nor wait for ever. A server that is
+        silent is given up by cutting the connection; to cancel a statement would be to wait for the server again."""
+        if self._connection is None:
+            async with asyncio.timeout(patience_seconds):
+                self._connection = await self._postgres.connect_writer()
+        connection = self._connection
+        watchdog = asyncio.get_running_loop().call_later(patience_seconds, connection.terminate)
+        try:
+            yield connection
+        except BaseException:
+            self._disconnect()
+            raise
+        finally:
+            watchdog.cancel()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
 
     async def ensure_not_overdue(self) -> None:
         """Before a frame leaves after a freeze: learn what was lost meanwhile. Postgres in trouble: go on."""
+        if not self.is_overdue:
+            return
         async with self._renewing:
-            if not self.is_overdue:
-                return
-            await self._try_to_renew()
+            if self.is_overdue:
+                await self._try_to_renew()
 
     async def _try_to_renew(self) -> None:
-        try:
-            with outages_refused():
-                await self.renew()
-        except Refusal as refusal:
-            log.warning("lease_not_renewed", error=repr(refusal.__cause__))
-            self.trouble_seconds = time.monotonic()
+        """Renew if Postgres can be asked. The connection may have been lost by itself, in a freeze or with a restart of
+        the server, which says nothing about Postgres: another one is tried."""
+        for _ in range(2):
+            try:
+                with outages_refused():
+                    return await self.renew(self.times.lease_seconds / 2)
+            except Refusal as refusal:
+                log.warning("lease_not_renewed", error=repr(refusal.__cause__))
+        self.trouble_seconds = self._tried_seconds = time.monotonic()
+        return None
 
     async def run(self) -> None:
         """Renew until cancelled."""
-        while True:
-            await asyncio.sleep(self.times.renewal_seconds)
-            async with self._renewing:
-                await self._try_to_renew()
+        try:
+            while not self._has_left:
+                await asyncio.sleep(self.times.renewal_seconds)
+                async with self._renewing:
+                    await self._try_to_renew()
+        finally:
+            self._disconnect()
 
     async def leave(self) -> None:
-        """Give the lease back: what this node still owns may be taken at once."""
+        """Give the lease back, for good: what this node still owns may be taken at once."""
+        self._has_left = True
         await self._postgres.pool.execute(
             "UPDATE node SET lease_until = clock_timestamp() WHERE id = $1 AND lease_until > clock_timestamp()", self.id
         )

@@ -28,6 +28,7 @@ from server.domain.errors import Code, Refusal
 from server.domain.events import CreditReason, UserSaid
 from server.domain.identity import Identity
 from server.domain.texts import title_of
+from server.ledger.accounts import Balance
 from server.ledger.credits import Credits
 from server.llm.answers import Answer, AnswerRequest, Answers, Piece
 from server.llm.model import PromptMessage
@@ -37,7 +38,7 @@ from server.storage.ids import new_id
 from server.storage.outages import outages_refused
 from server.storage.settings import LiveSettings
 
-COMMIT_PATIENCE_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 5.0
 """After this the sender is told `unavailable`; the message goes on being committed until its outcome is known."""
 _ROLES: Final[Mapping[MessageType, Literal["user", "assistant"]]] = {
     MessageType.USER: "user",
@@ -144,6 +145,7 @@ class Sending:
 
     async def _send(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Reply) -> None:
         answered = _Once(reply)
+        patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, answered, _in_doubt())
         try:
             await self._run(chat, sender, message, answered)
         except Refusal as refusal:
@@ -151,50 +153,63 @@ class Sending:
         except Exception:
             log.exception("send_failed", chat=str(chat.facts.id))
             answered(Refusal(Code.INTERNAL, "Something broke on our side."))
+        finally:
+            patience.cancel()
 
     async def _run(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once") -> None:
         for _ in range(TRIES_MAX):
             try:
-                settled = await self._try(chat, sender, message, reply)
+                async with chat.sending:
+                    settled = await self._try(chat, sender, message, reply)
             except Refusal as refusal:
                 settled = await self._answer_refused(chat, message, refusal)
-            if settled is not None:
+            if isinstance(settled, EpochLost):
+                continue
+            if isinstance(settled, Accepted | Refusal):
                 return reply(settled)
-            if reply.is_given:
-                return None
-            await self._deps.live_chats.reload(chat.facts.id)
+            turn, asking = settled
+            return await turn.run(asking)
         raise Refusal(Code.UNAVAILABLE, "This chat is moving between servers. Try again.", after_seconds=1.0)
 
     async def _try(
         self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once"
-    ) -> Accepted | Refusal | None:
-        """Send once and run the answer to its end.
+    ) -> "tuple[Turn, asyncio.Task[Piece | None]] | Accepted | Refusal | EpochLost":
+        """Send once.
 
         Returns:
-            What to reply; None when the reply was given, or when the chat turned out to be another node's.
+            The turn to run, when the reply was given; else what to reply, or that the chat turned out to be another
+            node's.
         """
         repeated = chat.transcript.by_idem(message.idem)
         if repeated is not None:
             return _repeat(message, repeated)
         prepared = await self._prepare(chat, sender, message)
-        turn = None
+        start, turn = prepared.start, None
         try:
-            outcome = await self._commit(chat, prepared.start, reply)
+            outcome = await self._deps.commits.start(start, may_charge=chat.credit_state is CreditState.NONE)
+            await self._deps.node.ensure_not_overdue()
             decision = outcome.decision
             if isinstance(decision, EpochLost):
-                return None
+                await self._deps.live_chats.reload(chat.facts.id, start.epoch)
+                return decision
             if isinstance(decision, Refusal):
                 return decision
             if isinstance(decision, Repeated) and not decision.is_this_start:
                 return Accepted(decision.message.id, None, is_repeat=True)
-            if chat.epoch != prepared.start.epoch:  # taken since the commit: its new owner ends the answer
-                return Accepted(prepared.start.message_id, None, is_repeat=False)
+            if chat.epoch != start.epoch:  # taken since the commit: its new owner ends the answer
+                return Accepted(start.message_id, None, is_repeat=False)
             turn = self._begin(chat, sender, prepared, outcome, reply)
+            return turn, prepared.asking
         finally:
             if turn is None:
                 await self._abandon(prepared)
-        await turn.run(prepared.asking)
-        return None
+
+    async def _publish(self, balance: Balance, chat_id: UUID) -> None:
+        """Tell Redis the new balance. Whatever goes wrong there heals by itself, and is no reason to end answers."""
+        try:
+            await self._credits.publish([balance], [chat_id])
+        except Exception:
+            log.exception("balance_not_published")
 
     async def _abandon(self, prepared: _Prepared) -> None:
         """The message is not taken: nobody wants the model's answer, and the credit is free for others."""
@@ -281,15 +296,6 @@ class Sending:
             visitor=visitor,
         )
 
-    async def _commit(self, chat: LiveChat, start: Start, reply: "_Once") -> Started:
-        """Commit the start. A sender whose patience ends is told so; the commit goes on until its outcome is known."""
-        doubt = Refusal(Code.UNAVAILABLE, "The database does not answer. Send again to learn what became of it.")
-        patience = asyncio.get_running_loop().call_later(COMMIT_PATIENCE_SECONDS, reply, doubt)
-        try:
-            return await self._deps.commits.start(start, may_charge=chat.credit_state is CreditState.NONE)
-        finally:
-            patience.cancel()
-
     def _begin(self, chat: LiveChat, sender: Sender, prepared: _Prepared, outcome: Started, reply: "_Once") -> Turn:
         """The message is stored: acknowledge it, show it, and make its turn."""
         start, decision = prepared.start, outcome.decision
@@ -316,7 +322,7 @@ class Sending:
         chat.say(said, event)
         if outcome.balance is not None:
             self._balance_changed(outcome.balance, CreditReason.SPEND)
-            self._tasks.create_task(self._credits.publish([outcome.balance], [start.chat_id]))
+            self._tasks.create_task(self._publish(outcome.balance, start.chat_id))
         answer = LiveMessage(
             id=start.answer_id,
             type=MessageType.AI,
@@ -337,15 +343,14 @@ class _Once:
     def __init__(self, reply: Reply) -> None:
         self._reply: Reply | None = reply
 
-    @property
-    def is_given(self) -> bool:
-        """Whether the sender was told anything."""
-        return self._reply is None
-
     def __call__(self, outcome: Accepted | Refusal) -> None:
         reply, self._reply = self._reply, None
         if reply is not None:
             reply(outcome)
+
+
+def _in_doubt() -> Refusal:
+    return Refusal(Code.UNAVAILABLE, "The database does not answer. Send again to learn what became of it.")
 
 
 async def _first_piece(answer: Answer) -> Piece | None:

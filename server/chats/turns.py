@@ -135,12 +135,12 @@ class Turn:
         try:
             await self._read_until_end(asking)
             await self._finish()
-            await self._deps.checkpoints.end(chat.facts.id)
+            await self._deps.checkpoints.end(self._message.id)
         except _EpochLost:
             log.warning("answer_dropped", chat=str(chat.facts.id), epoch=self._epoch)
             if chat.runner is self:
                 chat.end_answer()
-                await self._deps.live_chats.reload(chat.facts.id)
+                await self._deps.live_chats.reload(chat.facts.id, self._epoch)
         except Exception:
             log.exception("answer_not_ended", chat=str(chat.facts.id))
             chat.end_answer()
@@ -148,7 +148,7 @@ class Turn:
         finally:
             if self._grace is not None:
                 self._grace.cancel()
-            self._deps.checkpoints.stop(chat.facts.id)
+            self._deps.checkpoints.stop(self._message.id)
             await self._answer.aclose()
 
     async def _read_until_end(self, asking: "asyncio.Task[Piece | None]") -> None:

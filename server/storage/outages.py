@@ -9,8 +9,9 @@ import sqlalchemy.exc
 
 from server.domain.errors import Code, Refusal
 
-_OUTAGE_SQLSTATES: Final = ("08", "53", "57P", "57014", "55P03", "25006")
-"""Connection trouble, no resources, shut down or starting, cancelled by a timeout, lock timeout, read only."""
+_OUTAGE_SQLSTATES: Final = ("08", "53", "57P", "57014", "55P03", "25006", "25P03")
+"""Connection trouble, no resources, shut down or starting, cancelled by a timeout, lock timeout, read only, ended while
+idle in a transaction."""
 
 
 _CONNECTION_ERRORS: Final = (
@@ -24,6 +25,8 @@ _CONNECTION_ERRORS: Final = (
 
 def is_outage(error: BaseException) -> bool:
     """Whether the database, not the statement, is to blame: the same statement may work a moment later."""
+    if isinstance(error, ValueError):  # an argument that does not fit its type: an InterfaceError, and no outage
+        return False
     if isinstance(error, _CONNECTION_ERRORS):
         return True
     if isinstance(error, sqlalchemy.exc.DBAPIError):

@@ -60,29 +60,39 @@ def never(_count: int, _step: Step) -> bool:
 
 @dataclass
 class Strike:
-    """Strikes once, at the first step that is meant: its connection is lost.
+    """Strikes once, at the first step that is meant.
 
     Attributes:
         counts: which steps are numbered.
-        kill: ends the gateway besides; None leaves it alive, with its other connections.
+        act: what is done to the gateway then; None is nothing.
+        verdict: what becomes of the step, and of all steps after an act.
         seen: the steps that count, so far.
     """
 
     counts: Callable[[Step], bool]
     is_meant: Point
-    kill: Callable[[], None] | None = None
+    act: Callable[[], None] | None = None
+    verdict: Verdict = Verdict.CUT
     seen: list[Step] = field(default_factory=list)
     has_struck: bool = False
 
+    @property
+    def place(self) -> str:
+        """Where it struck, or would have, for people."""
+        if not self.seen:
+            return "the beginning"
+        step = self.seen[-1]
+        return f"{step.side.name} {len(self.seen)}: {' '.join(step.sql.split())[:100]}"
+
     async def __call__(self, step: Step) -> Verdict:
         if self.has_struck:
-            return Verdict.PASS if self.kill is None else Verdict.CUT
+            return Verdict.PASS if self.act is None else self.verdict
         if not self.counts(step):
             return Verdict.PASS
         self.seen.append(step)
         if not self.is_meant(len(self.seen), step):
             return Verdict.PASS
         self.has_struck = True
-        if self.kill is not None:
-            self.kill()
-        return Verdict.CUT
+        if self.act is not None:
+            self.act()
+        return self.verdict

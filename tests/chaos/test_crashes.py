@@ -45,7 +45,7 @@ class Scene:
             async with self.stage.process(proxy.url) as gateway:
                 story = await Story.begin(self.stage.world)
                 client = await gateway.connect(story.cookie)
-                proxy.hook = strike = Strike(is_of_the_story, is_meant, kill=gateway.kill)
+                proxy.hook = strike = Strike(is_of_the_story, is_meant, gateway.kill)
                 is_whole = await story.play(client)
                 assert is_whole != strike.has_struck
                 gateway.kill()
@@ -54,7 +54,7 @@ class Scene:
                 await story.check(within_seconds=RESOLVED_SECONDS)
                 await story.take_up(self.survivor)
             except Exception as error:
-                error.add_note(f"Killed at {strike.seen[-1:]}; told {[frame['t'] for frame in story.frames]}")
+                error.add_note(f"Killed at {strike.place}; told {[frame['t'] for frame in story.frames]}")
                 raise
         return strike
 

@@ -124,7 +124,7 @@ async def strike_a_reaper(stage: Stage, point: Point, *, is_killed: bool) -> Str
     or, when it is killed, by the next one."""
     async with postgres_proxy(stage.postgres_url) as proxy, stage.process(proxy.url) as reaper:
         async with stage.process() as victim:
-            proxy.hook = strike = Strike(is_of_a_reaper, point, kill=reaper.kill if is_killed else None)
+            proxy.hook = strike = Strike(is_of_a_reaper, point, reaper.kill if is_killed else None)
             left = await leave(stage.world, victim, 1)
         async with contextlib.AsyncExitStack() as stack:
             if is_killed:

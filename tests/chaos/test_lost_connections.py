@@ -28,7 +28,7 @@ async def play_with(world: World, gateway: LocalGateway, proxy: PostgresProxy, p
         assert [said.text for talk in story.talks for said in talk.messages if not said.rids] == []
         await story.take_up(gateway)
     except Exception as error:
-        error.add_note(f"Cut at {strike.seen[-1:]}; told {[frame['t'] for frame in story.frames]}")
+        error.add_note(f"Cut at {strike.place}; told {[frame['t'] for frame in story.frames]}")
         raise
     await client.close()
     return strike

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.chats.sending import COMMIT_PATIENCE_SECONDS
+from server.chats.sending import PATIENCE_SECONDS
 from tests.chaos.stage import Stage
 from tests.chaos.steps import CHARGE, MESSAGES, REFUND, SAVE, SPEND
 from tests.support.crowds import Guest, join
@@ -118,6 +118,6 @@ class _Silence:
         if self._is_used or step.side is Side.REQUEST or not step.is_commit_of(CHARGE):
             return Verdict.PASS
         self._is_used = True
-        async with asyncio.timeout(2 * COMMIT_PATIENCE_SECONDS):
+        async with asyncio.timeout(2 * PATIENCE_SECONDS):
             await self.is_over.wait()
         return Verdict.CUT

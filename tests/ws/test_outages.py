@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def locked(fans: Fans, table: str) -> AsyncIterator[None]:
     """Nobody can read this table meanwhile; who tries is given up on by Postgres after two seconds."""
     async with fans.world.postgres.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
         yield
 
