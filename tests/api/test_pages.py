@@ -152,7 +152,9 @@ class Loads(HTMLParser):
             self.addresses.add(address)
 
 
-@pytest.mark.parametrize("path", ["/", "/c/night-kitchen", "/c/deep-sea-lab", "/absent"])
+@pytest.mark.parametrize(
+    "path", ["/", "/c/night-kitchen", "/c/deep-sea-lab", "/absent", "/api/docs", "/api/docs/websocket"]
+)
 async def test_what_a_page_loads_is_there_and_allowed(client: httpx2.AsyncClient, rows: Rows, path: str) -> None:
     await rows.channel("night-kitchen")
     await rows.active_channel("deep-sea-lab")

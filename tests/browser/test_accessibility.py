@@ -99,7 +99,7 @@ async def test_the_chat_is_accessible_offline(
     await assert_accessible(chat.page)
 
 
-@pytest.mark.parametrize("path", ["/", "/c/night-kitchen", "/c/nobody"])
+@pytest.mark.parametrize("path", ["/", "/c/night-kitchen", "/c/nobody", "/api/docs", "/api/docs/websocket"])
 @pytest.mark.parametrize("size", [PHONE, ZOOMED], ids=["phone", "zoomed"])
 async def test_pages_are_accessible(
     live_server: LiveServer, context: BrowserContext, path: str, size: dict[str, int]
