@@ -5,7 +5,7 @@ what differs between sockets is only the alias `k` of the chat, so the bytes aro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -153,20 +153,17 @@ class EncodedEvent:
     body: str
     size_bytes: int
     body_for_author: str | None = None
-    _frames: dict[int, str] = field(default_factory=dict)
 
     def frame(self, k: int, viewer_ref: int | None) -> str:
         """Return the whole frame for a socket that calls the chat `k` and whose member number is `viewer_ref`."""
+        body = self.body
         if (
             self.body_for_author is not None
             and isinstance(self.event, UserSaid)
             and self.event.author_ref == viewer_ref
         ):
-            return f'{{"t":"{self.kind}","k":{k},{self.body_for_author}'
-        frame = self._frames.get(k)
-        if frame is None:
-            frame = self._frames[k] = f'{{"t":"{self.kind}","k":{k},{self.body}'
-        return frame
+            body = self.body_for_author
+        return f'{{"t":"{self.kind}","k":{k},{body}'
 
 
 EncodeEvent = Callable[[SequencedEvent, int, int], EncodedEvent]
