@@ -55,17 +55,17 @@ class Checkpoints:
         """Keep the chat's running answer from now on."""
         assert chat.answer is not None
         assert chat.epoch is not None
-        self._running[chat.facts.id] = _Written(chat, chat.epoch, chat.answer.id)
+        self._running[chat.answer.id] = _Written(chat, chat.epoch, chat.answer.id)
 
-    def stop(self, chat_id: UUID) -> None:
-        """Write no more of the answer. What Redis has stays: whoever takes the chat needs it."""
-        self._running.pop(chat_id, None)
+    def stop(self, message_id: UUID) -> None:
+        """Write no more of this answer. What Redis has stays: whoever takes the chat needs it."""
+        self._running.pop(message_id, None)
 
-    async def end(self, chat_id: UUID) -> None:
-        """The answer is saved: nobody needs what Redis has of it."""
-        written = self._running.pop(chat_id, None)
+    async def end(self, message_id: UUID) -> None:
+        """This answer is saved: nobody needs what Redis has of it."""
+        written = self._running.pop(message_id, None)
         if written is not None and written.code_points:
-            await self.discard(chat_id, written.epoch, written.message_id)
+            await self.discard(written.chat.facts.id, written.epoch, message_id)
 
     async def run(self) -> None:
         """Write checkpoints until cancelled."""
@@ -117,6 +117,8 @@ async def _append(client: AsyncRedis, due: Sequence[tuple[_Written, str]]) -> li
     for written, text in due:
         is_first = written.code_points == 0
         pipeline.xadd(written.key, {"o": written.code_points, "x": text}, nomkstream=not is_first)
-        pipeline.expire(written.key, KEPT_SECONDS)
+    for written, _ in due:
+        if written.code_points == 0:
+            pipeline.expire(written.key, KEPT_SECONDS)
     replies = await pipeline.execute()
-    return cast("list[bytes | None]", replies[::2])
+    return cast("list[bytes | None]", replies[: len(due)])
