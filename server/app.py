@@ -16,9 +16,11 @@ from starlette.routing import WebSocketRoute
 from server.api.application import application
 from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
 from server.auth.addresses import AddressDigests, ClientAddresses
+from server.auth.api_keys import ApiKeys
 from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
 from server.auth.sessions import SessionLimits, Sessions
+from server.auth.tickets import Tickets
 from server.channels.catalog import ChannelSort
 from server.config import Config, ModelConfig, ModelKind
 from server.domain.channels import ChannelStatus
@@ -36,7 +38,9 @@ from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
 from server.ws import asyncapi
 from server.ws.commands import CommandDeps, Commands
+from server.ws.door import Door
 from server.ws.endpoint import Endpoint, EndpointDeps
+from server.ws.revocations import Revocations
 
 log = structlog.get_logger(__name__)
 
@@ -90,11 +94,14 @@ class _App:
 
     def _site(self, gateway: Gateway, parts: GatewayParts, watch: ModelWatch) -> Starlette:
         """The pages, the REST side and the websocket."""
-        sessions = Sessions(parts.postgres, SessionLimits())
+        sessions, keys = Sessions(parts.postgres, SessionLimits()), ApiKeys(parts.postgres)
+        tickets = Tickets(parts.redis, sessions, keys)
+        door = Door(sessions, tickets)
+        gateway.start(Revocations(keys, gateway.sockets).run)
         commands = Commands(
             CommandDeps(
                 node_id=gateway.node.id,
-                sessions=sessions,
+                door=door,
                 catalog=gateway.catalog,
                 opening=gateway.opening,
                 sending=gateway.sending,
@@ -111,6 +118,7 @@ class _App:
                 settings=parts.settings,
                 origins=self._origins,
                 cookie=SessionCookie(self._origins, sessions.limits.absolute_seconds),
+                door=door,
                 addresses=ClientAddresses(self._config.trusted_proxies),
                 digests=AddressDigests(self._secret),
                 is_draining=lambda: gateway.is_draining,
@@ -119,6 +127,8 @@ class _App:
         deps = ApiDeps(
             postgres=parts.postgres,
             sessions=sessions,
+            keys=keys,
+            tickets=tickets,
             origins=self._origins,
             readiness=lambda: _readiness(gateway, parts, watch),
             model_status=lambda: self._model_status(watch),

@@ -28,7 +28,9 @@ from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
 from server.api.security_headers import SecurityHeaders
 from server.api.static_files import Assets, StaticFolder
+from server.api.tickets import TicketEndpoints
 from server.api.welcoming import Welcoming
+from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
@@ -69,6 +71,7 @@ def application(
 
 def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRoute]:
     visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
+    callers = Callers(visitors, deps.keys, deps.origins)
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
     listing = ChatListing(deps.postgres)
     channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering)
@@ -76,8 +79,9 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
         pages=PageEndpoints(channels, deps.postgres, welcoming, deps.model_status),
         documents=DocumentEndpoints(rest_document(), deps.websocket_document, welcoming),
         channels=channels,
-        chats=ChatEndpoints(listing, catalog, visitors, cursors),
-        messages=MessageEndpoints(listing, visitors),
+        chats=ChatEndpoints(listing, catalog, callers, cursors),
+        messages=MessageEndpoints(listing, callers),
+        tickets=TicketEndpoints(deps.tickets, catalog, callers),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),
     )

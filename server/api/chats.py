@@ -12,9 +12,10 @@ from server.api.cursors import Cursors, list_name_of
 from server.api.operations import Answer, Operation, described
 from server.api.paths import ChatPath
 from server.api.queries import ListQuery, SearchText, json_answer, read_query
-from server.auth.visitors import Visitors
+from server.auth.callers import Callers
 from server.channels.catalog import Catalog
 from server.chats.listing import ChatListing, ChatSummary
+from server.chats.refusals import not_found
 from server.domain.chats import ChatState, CreditState
 from server.domain.errors import Code, Refusal
 
@@ -88,10 +89,10 @@ class ChatList(msgspec.Struct, frozen=True, rename="camel"):
 class ChatEndpoints:
     """`/api/chats…`; each answers only the owner, and in the same words whether a chat is absent or another's."""
 
-    def __init__(self, listing: ChatListing, catalog: Catalog, visitors: Visitors, cursors: Cursors) -> None:
+    def __init__(self, listing: ChatListing, catalog: Catalog, callers: Callers, cursors: Cursors) -> None:
         self._listing = listing
         self._catalog = catalog
-        self._visitors = visitors
+        self._callers = callers
         self._cursors = cursors
 
     @described(
@@ -105,7 +106,7 @@ class ChatEndpoints:
     )
     async def list_chats(self, request: Request) -> Response:
         """`GET /api/chats`: the caller's chats that have a message, the latest first."""
-        identity = await self._visitors.require(request)
+        identity = await self._callers.require(request)
         query = read_query(request, ChatsQuery)
         list_name = list_name_of("chats", query.channel, query.q)
         position = self._cursors.open(list_name, query.cursor)
@@ -137,7 +138,7 @@ class ChatEndpoints:
     )
     async def get_chat(self, request: Request) -> Response:
         """`GET /api/chats/{id}`: one chat without its messages."""
-        identity = await self._visitors.require(request)
+        identity = await self._callers.require(request)
         return json_answer(_chat_of(await self._listing.get(identity, chat_id_of(request))))
 
 
@@ -150,7 +151,7 @@ def chat_id_of(request: Request) -> UUID:
     try:
         return UUID(request.path_params["id"])
     except ValueError as error:
-        raise Refusal(Code.NOT_FOUND, "There is no such chat.") from error
+        raise not_found() from error
 
 
 def _chat_of(summary: ChatSummary) -> ChatAnswer:

@@ -11,6 +11,7 @@ from server.api.openapi import document
 from server.api.pages import PageEndpoints
 from server.api.routes import routes
 from server.api.static_files import StaticFolder
+from server.api.tickets import TicketEndpoints
 
 
 def rest_document() -> dict[str, Any]:
@@ -21,6 +22,7 @@ def rest_document() -> dict[str, Any]:
         "channels": ChannelEndpoints,
         "chats": ChatEndpoints,
         "messages": MessageEndpoints,
+        "tickets": TicketEndpoints,
         "health": HealthEndpoints,
         "static": StaticFolder,
     }

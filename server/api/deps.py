@@ -6,8 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
 from server.auth.sessions import Sessions
+from server.auth.tickets import Tickets
 from server.storage.postgres import Postgres
 
 
@@ -62,6 +64,8 @@ class ApiDeps:
     Attributes:
         postgres: for channels and chats; every figure that is shown comes from it.
         sessions: who holds a token.
+        keys: who holds an API key.
+        tickets: for those who open a socket without a cookie.
         origins: our own; they also decide the cookie's name.
         readiness: what `/readyz` answers from.
         model_status: the model as it is now; called for each page, so it must not wait.
@@ -73,6 +77,8 @@ class ApiDeps:
 
     postgres: Postgres
     sessions: Sessions
+    keys: ApiKeys
+    tickets: Tickets
     origins: Origins
     readiness: Readiness
     model_status: Callable[[], ModelStatus]

@@ -13,6 +13,7 @@ from server.api.deps import ModelState
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
 from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
 from server.api.problems import Problem
+from server.api.tickets import TicketAnswer, TicketRequest
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.domain.errors import Code
@@ -85,6 +86,8 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         ChatList([_CHAT], None, None),
         _CHAT,
         MessageList([_ANSWER, _QUESTION], None),
+        TicketRequest("deep-sea-lab"),
+        TicketAnswer("q0vXo2Vx5Yb8Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTI", 30),
         HealthAnswer(),
         ReadinessAnswer(
             ready=True,

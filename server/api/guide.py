@@ -17,7 +17,11 @@ The contract changes only by adding: pass over fields that you do not know.
 
 The `GET` of any page gives a session cookie to a caller without one: `{HOST_NAME}`, or `{LOOPBACK_NAME}` where the site
 is plain http on a loopback host. It stands for a visitor until somebody signs in with it. Chats belong to it; what is
-somebody else's looks as if it did not exist.
+somebody else's looks as if it did not exist. With a cookie, a request that changes something needs an `Origin` of the
+site itself.
+
+A program may have an API key instead, which whoever runs the server makes: `Authorization: Bearer tl_…`. A key counts
+where it is sent, right or wrong, and no cookie beside it. It has chats of its own.
 
 ## Values
 
@@ -42,7 +46,7 @@ A method that a route does not have is 405 with `Allow`; every `GET` answers `HE
 
 TAGS: Final[Mapping[str, str]] = {
     "Channels": "What a channel is, how it stands, and what it has left.",
-    "Chats": "The chats of the caller.",
+    "Chats": "The chats of the caller, and the way to the websocket without a cookie.",
     "Pages": "What people look at.",
     "Documents": "This document, and that of the websocket.",
     "Operation": "For whoever runs the server.",

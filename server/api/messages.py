@@ -12,7 +12,7 @@ from server.api.chats import chat_id_of
 from server.api.operations import Answer, Operation, described
 from server.api.paths import ChatPath
 from server.api.queries import json_answer, read_query
-from server.auth.visitors import Visitors
+from server.auth.callers import Callers
 from server.chats.listing import MESSAGES_MAX, ChatListing, StoredMessage
 from server.domain.chats import MessageStatus, MessageType
 from server.domain.errors import Code
@@ -91,9 +91,9 @@ class MessageList(msgspec.Struct, frozen=True, rename="camel"):
 class MessageEndpoints:
     """`/api/chats/{id}/messages`; it answers only the owner of the chat."""
 
-    def __init__(self, listing: ChatListing, visitors: Visitors) -> None:
+    def __init__(self, listing: ChatListing, callers: Callers) -> None:
         self._listing = listing
-        self._visitors = visitors
+        self._callers = callers
 
     @described(
         Operation(
@@ -107,7 +107,7 @@ class MessageEndpoints:
     )
     async def list_messages(self, request: Request) -> Response:
         """`GET /api/chats/{id}/messages`: what was said, newest first."""
-        identity = await self._visitors.require(request)
+        identity = await self._callers.require(request)
         query, chat_id = read_query(request, MessagesQuery), chat_id_of(request)
         page = await self._listing.messages(identity, chat_id, before=query.before, limit=query.limit)
         return json_answer(MessageList([_message_of(chat_id, stored) for stored in page.items], page.before))

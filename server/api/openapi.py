@@ -34,8 +34,8 @@ def document(routes: Sequence[BaseRoute]) -> Json:
     Raises:
         LookupError: a route does not say what it answers.
     """
-    described = [(_path_of(route), _endpoint_of(route)) for route in routes]
-    operations = [_operation_of(endpoint) for _, endpoint in described]
+    described = [(_path_of(route), _method_of(route), _endpoint_of(route)) for route in routes]
+    operations = [_operation_of(endpoint) for _, _, endpoint in described]
     components = _components(operations)
     parameters = {shape.__name__ for operation in operations for shape in operation.taken}
     return {
@@ -48,12 +48,13 @@ def document(routes: Sequence[BaseRoute]) -> Json:
         },
         "servers": [{"url": "/", "description": "The site that serves this document."}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": {path: {"get": _operation(path, endpoint, components)} for path, endpoint in described},
+        "paths": {path: {method: _operation(endpoint, components)} for path, method, endpoint in described},
         "components": {
             "schemas": {name: schema for name, schema in components.items() if name not in parameters},
             "securitySchemes": {
                 "secureSession": _cookie(HOST_NAME, "The session of a visitor or a user, from the `GET` of any page."),
                 "loopbackSession": _cookie(LOOPBACK_NAME, "The same, where the site is http on a loopback host."),
+                "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `tl_…`, of a program."},
             },
         },
         "x-error-codes": [
@@ -72,8 +73,13 @@ def _path_of(route: BaseRoute) -> str:
     if isinstance(route, Mount):
         return f"{route.path}/{{path}}"
     assert isinstance(route, Route)
-    assert route.methods == {"GET", "HEAD"}, f"{route.path}: say which operation each method is"
     return route.path
+
+
+def _method_of(route: BaseRoute) -> str:
+    """The one method of a route; a GET answers HEAD too."""
+    [method] = (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
+    return str(method).lower()
 
 
 def _endpoint_of(route: BaseRoute) -> object:
@@ -139,7 +145,7 @@ def _without_null(schema: Json) -> Json:
     return present | {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}
 
 
-def _operation(path: str, endpoint: object, components: Json) -> Json:
+def _operation(endpoint: object, components: Json) -> Json:
     operation = _operation_of(endpoint)
     summary = _SUMMARY.sub("", text_of(endpoint))
     written: Json = {
@@ -152,8 +158,11 @@ def _operation(path: str, endpoint: object, components: Json) -> Json:
         ],
         "responses": _responses(operation),
     }
+    if operation.body is not None:
+        schema = {"$ref": _SCHEMAS + operation.body.__name__}
+        written["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     if operation.is_personal:
-        written["security"] = [{"secureSession": []}, {"loopbackSession": []}]
+        written["security"] = [{"secureSession": []}, {"loopbackSession": []}, {"apiKey": []}]
     return written
 
 

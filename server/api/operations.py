@@ -40,8 +40,9 @@ class Operation:
         answers: by status.
         path: the Struct that says what the names in the path are; None: there are none.
         query: the Struct that the query string is read with; None: it is not read.
+        body: the Struct that the JSON body is read with; None: no body is read.
         refusals: codes of its problems, beside those that any route has.
-        is_personal: whether it needs a session.
+        is_personal: whether it needs a session or an API key.
         begins_session: whether a caller without one gets one.
     """
 
@@ -49,6 +50,7 @@ class Operation:
     answers: Mapping[int, Answer]
     path: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | None = None
     refusals: tuple[Code, ...] = ()
     is_personal: bool = False
     begins_session: bool = False
@@ -66,8 +68,9 @@ class Operation:
 
     @property
     def shapes(self) -> list[type[msgspec.Struct]]:
-        """Every Struct of its answers."""
-        return [answer.shape for answer in self.answers.values() if answer.shape is not None]
+        """Every Struct of its body and its answers."""
+        shapes = [self.body, *(answer.shape for answer in self.answers.values())]
+        return [shape for shape in shapes if shape is not None]
 
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])

@@ -27,7 +27,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An operation of the HTTP side."""
+    """An operation of the HTTP side.
+
+    Attributes:
+        body: name of the shape of its JSON body; empty: it reads none.
+    """
 
     id: str
     method: str
@@ -35,6 +39,7 @@ class Route:
     text: str
     is_personal: bool
     parameters: Sequence[Row]
+    body: str
     replies: Sequence[Reply]
 
 
@@ -145,8 +150,14 @@ def _route(path: str, method: str, operation: Json) -> Route:
         operation["summary"],
         "security" in operation,
         [_parameter(one) for one in operation["parameters"]],
+        _body(operation),
         [_reply(status, response) for status, response in operation["responses"].items()],
     )
+
+
+def _body(operation: Json) -> str:
+    content = operation.get("requestBody", {"content": {}})["content"]
+    return next((str(media["schema"]["$ref"]).rpartition("/")[2] for media in content.values()), "")
 
 
 def _parameter(parameter: Json) -> Row:

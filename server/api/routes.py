@@ -1,4 +1,4 @@
-"""The whole HTTP table at a glance. A GET answers HEAD too; any other method is 405."""
+"""The whole HTTP table at a glance. A GET answers HEAD too; a method that a route does not have is 405."""
 
 from starlette.routing import BaseRoute, Mount, Route
 
@@ -9,6 +9,7 @@ from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.pages import PageEndpoints
 from server.api.static_files import STATIC_PREFIX, StaticFolder
+from server.api.tickets import TicketEndpoints
 
 
 def routes(
@@ -18,6 +19,7 @@ def routes(
     channels: ChannelEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
+    tickets: TicketEndpoints,
     health: HealthEndpoints,
     static: StaticFolder,
 ) -> list[BaseRoute]:
@@ -30,6 +32,7 @@ def routes(
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
+        Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
         Route("/api/openapi.json", documents.openapi),
         Route("/api/docs", documents.rest_page),
         Route("/api/docs/websocket", documents.websocket_page),

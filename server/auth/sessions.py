@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from server.domain.identity import Identity
 from server.storage.ids import new_id
 from server.storage.outages import outages_refused
@@ -20,12 +22,14 @@ from server.storage.postgres import Postgres
 TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
-_FIND: Final = """
+_LIVE: Final = """
 SELECT s.id, s.user_id, CASE WHEN s.user_id IS NULL THEN s.display_name ELSE u.username END AS name,
        s.last_seen_at < clock_timestamp() - $2::interval AS stale
   FROM session s LEFT JOIN "user" u ON u.id = s.user_id
- WHERE s.token_hash = $1 AND s.expires_at > clock_timestamp()
+ WHERE s.token_hash IS NOT NULL AND s.expires_at > clock_timestamp()
 """
+_FIND: Final = f"{_LIVE} AND s.token_hash = $1"
+_READ: Final = f"{_LIVE} AND s.id = $1"
 
 _RENEW: Final = """
 UPDATE session
@@ -76,7 +80,17 @@ class Sessions:
                 return None
             if row["stale"]:
                 await self._renew(row["id"])
-        return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"])
+        return _identity_of(row)
+
+    async def read(self, session_id: UUID) -> Identity | None:
+        """Who holds the token of this session; None when it has ended.
+
+        Raises:
+            Refusal: unavailable.
+        """
+        with outages_refused():
+            row = await self._postgres.pool.fetchrow(_READ, session_id, self._renewal)
+        return None if row is None else _identity_of(row)
 
     async def create_visitor(self) -> tuple[Identity, str]:
         """Begin a visitor's session.
@@ -99,6 +113,10 @@ class Sessions:
 
     async def _renew(self, session_id: UUID) -> None:
         await self._postgres.pool.execute(_RENEW, session_id, self._renewal, self._idle, self._absolute)
+
+
+def _identity_of(row: asyncpg.Record) -> Identity:
+    return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"])
 
 
 def _hash(token: str) -> bytes:

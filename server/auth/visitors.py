@@ -47,7 +47,7 @@ class Visitors:
         """
         identity = await self.find(connection)
         if identity is None:
-            raise Refusal(Code.UNAUTHORIZED, "This needs a session: open any page first.")
+            raise Refusal(Code.UNAUTHORIZED, "This needs a session or an API key: open any page first.")
         return identity
 
     async def welcome(self, connection: HTTPConnection) -> Welcome:

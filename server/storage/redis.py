@@ -189,3 +189,8 @@ def reservations_key(channel_id: UUID) -> str:
 def checkpoint_key(chat_id: UUID, epoch: int, message_id: UUID) -> str:
     """The text so far of a running answer; the epoch in the name keeps a former owner's writes apart."""
     return f"{{c:{chat_id}}}:{epoch}:{message_id}"
+
+
+def ticket_key(digest: str) -> str:
+    """What a ticket stands for, as JSON that expires; `digest` is the SHA-256 of the ticket, in hex."""
+    return f"t:{digest}"

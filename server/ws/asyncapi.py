@@ -33,8 +33,8 @@ class _Exchange:
 _ALWAYS: Final = (Code.BAD_REQUEST, Code.RATE_LIMITED, Code.OVERLOADED, Code.INTERNAL)
 _EXCHANGES: Final[Mapping[type[Struct], _Exchange]] = {
     wire.Hello: _Exchange(wire.Ready, (Code.UNAVAILABLE,)),
-    wire.Watch: _Exchange(wire.Ok, (Code.NOT_FOUND, Code.UNAVAILABLE)),
-    wire.Unwatch: _Exchange(wire.Ok, (Code.NOT_FOUND, Code.UNAVAILABLE)),
+    wire.Watch: _Exchange(wire.Ok, (Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE)),
+    wire.Unwatch: _Exchange(wire.Ok, (Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE)),
     wire.Open: _Exchange(
         wire.Opened,
         (
@@ -47,7 +47,7 @@ _EXCHANGES: Final[Mapping[type[Struct], _Exchange]] = {
             Code.UNAVAILABLE,
         ),
     ),
-    wire.Sub: _Exchange(wire.Opened, (Code.UNAUTHORIZED, Code.NOT_FOUND, Code.UNAVAILABLE)),
+    wire.Sub: _Exchange(wire.Opened, (Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE)),
     wire.Unsub: _Exchange(wire.Ok, ()),
     wire.Send: _Exchange(
         wire.Ok,

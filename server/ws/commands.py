@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from server.auth.sessions import Sessions
 from server.channels.catalog import Catalog, Channel
 from server.chats.closing import Closing
 from server.chats.history import public_name
 from server.chats.live_chat import LiveChat
-from server.chats.opening import OWNER_REF, Opening, not_found
+from server.chats.opening import OWNER_REF, Opening
+from server.chats.refusals import not_found
 from server.chats.sending import Accepted, NewMessage, Sender, Sending
 from server.chats.watching import Watching
 from server.domain.chats import MessageStatus, MessageType
@@ -20,7 +20,8 @@ from server.domain.identity import Identity
 from server.domain.texts import check_idem, check_text
 from server.storage.settings import LiveSettings
 from server.ws.close_codes import CloseCode
-from server.ws.connection import Connection, now_ms
+from server.ws.connection import Connection, Entry, now_ms
+from server.ws.door import Door, Guest
 from server.ws.protocol import (
     AnyCommand,
     Close,
@@ -52,7 +53,7 @@ class CommandDeps:
     """What commands work with."""
 
     node_id: UUID
-    sessions: Sessions
+    door: Door
     catalog: Catalog
     opening: Opening
     sending: Sending
@@ -88,18 +89,15 @@ class Commands:
         await self._handlers[type(command)](connection, command)
 
     async def _hello(self, connection: Connection, command: Hello) -> None:
-        if command.ticket is not None:
-            connection.close(CloseCode.BAD_TICKET)
+        guest = await self._guest(connection.entry, command.ticket)
+        if isinstance(guest, CloseCode):
+            connection.close(guest)
             return
-        identity = await self._deps.sessions.find(connection.token)
-        if identity is None:
-            connection.close(CloseCode.NO_IDENTITY)
-            return
-        settings = self._deps.settings.current
+        settings, identity = self._deps.settings.current, guest.identity
         if not self._deps.sockets.admit(connection, identity, settings):
             connection.close(CloseCode.TOO_MANY_SOCKETS)
             return
-        connection.identity = identity
+        connection.identity, connection.only_channel_id = identity, guest.channel_id
         ready = Ready(
             rid=command.rid,
             conn=connection.conn_id,
@@ -112,14 +110,19 @@ class Commands:
         )
         connection.outbox.put(encode(ready))
 
+    async def _guest(self, entry: Entry, ticket: str | None) -> Guest | CloseCode:
+        if ticket is not None:
+            return await self._deps.door.by_ticket(ticket, entry.origin)
+        return entry.guest or await self._deps.door.by_cookie(entry.token)
+
     async def _watch(self, connection: Connection, command: Watch) -> None:
-        channel = await self._channel(command.channel)
+        channel = await self._channel(connection, command.channel)
         self._check_watches(connection, channel)
         await self._watch_channel(connection, channel)
         connection.outbox.put(encode(Ok(command.rid)))
 
     async def _unwatch(self, connection: Connection, command: Unwatch) -> None:
-        channel = await self._channel(command.channel)
+        channel = await self._channel(connection, command.channel)
         unwatch = connection.watched.pop(channel.id, None)
         if unwatch is not None:
             unwatch()
@@ -127,11 +130,13 @@ class Commands:
 
     async def _open(self, connection: Connection, command: Open) -> None:
         check_idem(command.idem)
+        if connection.only_channel_id is not None:
+            await self._channel(connection, command.channel)
         opened = await self._deps.opening.open(
             _identity(connection), command.idem, command.channel, refuse_new=self._refuse_chat(connection)
         )
         self._check_chats(connection, opened.chat)
-        channel = await self._channel(opened.chat.facts.channel_name)
+        channel = await self._channel(connection, opened.chat.facts.channel_name)
         if len(connection.watched) < self._deps.settings.current.ws_channels_per_socket:
             await self._watch_channel(connection, channel)
         subscription = self._subscribe(connection, opened.chat, channel.credit_balance)
@@ -143,7 +148,7 @@ class Commands:
         chat_id = _uuid(command.chat)
         chat = await self._deps.opening.find(_identity(connection), chat_id)
         self._check_chats(connection, chat)
-        channel = await self._channel(chat.facts.channel_name)
+        channel = await self._channel(connection, chat.facts.channel_name)
         subscription = self._subscribe(connection, chat, channel.credit_balance)
         subscription.begin(command.rid, "snapshot", epoch=command.epoch, seq=command.seq)
 
@@ -191,10 +196,12 @@ class Commands:
         await self._deps.closing.close(_subscription(connection, command.k).chat)
         connection.outbox.put(encode(Ok(command.rid)))
 
-    async def _channel(self, id_or_name: str) -> Channel:
+    async def _channel(self, connection: Connection, id_or_name: str) -> Channel:
         channel = await self._deps.catalog.find(id_or_name)
         if channel is None:
             raise Refusal(Code.NOT_FOUND, "There is no such channel.")
+        if connection.only_channel_id not in {None, channel.id}:
+            raise Refusal(Code.FORBIDDEN, "The ticket of this socket is for another channel.")
         return channel
 
     def _check_watches(self, connection: Connection, channel: Channel) -> None:

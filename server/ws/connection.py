@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from server.domain.identity import Identity
 from server.domain.rate_limit import TokenBucket
 from server.domain.settings import Settings
 from server.ws.close_codes import CloseCode
+from server.ws.door import Guest
 from server.ws.encoding import encode_channel_event
 from server.ws.outbox import OVERFLOW_SECONDS, Outbox
 from server.ws.protocol import AnyCommand, Err, Hello, Ping, Pong, Strike, decode, encode
@@ -37,14 +39,30 @@ CarryOut = Callable[["Connection", AnyCommand], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the handshake says of who this is.
+
+    Attributes:
+        guest: came with a ticket; None: `hello` will tell.
+        token: what the session cookie holds; None without one.
+        origin: None: the client is no page.
+    """
+
+    guest: Guest | None
+    token: str | None
+    origin: str | None
+
+
 class Connection:
     """One accepted websocket.
 
     Attributes:
-        token: what the session cookie holds; None without a usable one.
+        entry: what the handshake says.
         address: what counts as the client's address, for the number of its sockets.
         address_digest: gives the digest of the client's address for today, for the visitor quota.
         identity: None before hello.
+        only_channel_id: what the ticket is for; None: every channel may be used.
         subscriptions: followed chats by their alias.
         watched: watched channels, each with what ends the watching.
     """
@@ -58,15 +76,16 @@ class Connection:
         carry_out: CarryOut,
         settings: Settings,
         conn_id: str,
-        token: str | None,
+        entry: Entry,
         address: str,
         address_digest: Callable[[], str],
     ) -> None:
         self.conn_id = conn_id
-        self.token = token
+        self.entry = entry
         self.address = address
         self.address_digest = address_digest
         self.identity: Identity | None = None
+        self.only_channel_id: UUID | None = None
         self.outbox = Outbox(send_now)
         self.subscriptions: dict[int, Subscription] = {}
         self.watched: dict[UUID, Callable[[], None]] = {}

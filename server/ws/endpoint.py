@@ -15,9 +15,11 @@ from starlette.types import Receive, Scope, Send
 from server.auth.addresses import AddressDigests, ClientAddresses, subscriber_of
 from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
+from server.domain.errors import Refusal
 from server.storage.settings import LiveSettings
 from server.ws.close_codes import CloseCode
-from server.ws.connection import CarryOut, Connection
+from server.ws.connection import CarryOut, Connection, Entry
+from server.ws.door import Door, Guest, ticket_among
 from server.ws.protocol import SUBPROTOCOL
 from server.ws.sockets import Sockets
 from server.ws.uvicorn_socket import send_now_of
@@ -37,6 +39,7 @@ class EndpointDeps:
     settings: LiveSettings
     origins: Origins
     cookie: SessionCookie
+    door: Door
     addresses: ClientAddresses
     digests: AddressDigests
     is_draining: Callable[[], bool]
@@ -58,21 +61,34 @@ class Endpoint:
         elif self._deps.is_draining() or self._deps.sockets.is_full:
             await _deny(scope, receive, send, 503, "This server takes no more sockets. Try again.")
         else:
+            try:
+                guest = await self._look(scope)
+            except Refusal as refusal:
+                await _deny(scope, receive, send, 503, refusal.message)
+                return
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
-            await self._serve(scope, receive, send)
+            if isinstance(guest, CloseCode):
+                await send({"type": "websocket.close", "code": int(guest)})
+            else:
+                await self._serve(scope, receive, send, guest)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        http = HTTPConnection(scope)
+    async def _look(self, scope: Scope) -> Guest | CloseCode | None:
+        """Who the handshake says this is; None: `hello` will tell.
+
+        Raises:
+            Refusal: unavailable, a ticket cannot be looked up.
+        """
         headers = Headers(scope=scope)
-        token = self._deps.cookie.read(http)
-        has_ticket = any(value.startswith("t.") for value in scope["subprotocols"])
-        is_ours = self._deps.origins.allows(headers)
-        if has_ticket:
-            await send({"type": "websocket.close", "code": int(CloseCode.BAD_TICKET)})
-            return
-        if not is_ours and (token is not None or "origin" in headers):
-            await send({"type": "websocket.close", "code": int(CloseCode.NO_IDENTITY)})
-            return
+        ticket = ticket_among(scope["subprotocols"])
+        if ticket is not None:
+            return await self._deps.door.by_ticket(ticket, headers.get("origin"))
+        has_cookie = self._deps.cookie.read(HTTPConnection(scope)) is not None
+        if (has_cookie or "origin" in headers) and not self._deps.origins.allows(headers):
+            return CloseCode.NO_IDENTITY
+        return None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, guest: Guest | None) -> None:
+        http = HTTPConnection(scope)
         address = self._deps.addresses.of(http)
         connection = Connection(
             receive,
@@ -81,7 +97,7 @@ class Endpoint:
             carry_out=self._deps.carry_out,
             settings=self._deps.settings.current,
             conn_id=f"c_{secrets.token_urlsafe(CONN_ID_BYTES)}",
-            token=token if is_ours else None,
+            entry=Entry(guest, self._deps.cookie.read(http), http.headers.get("origin")),
             address=subscriber_of(address),
             address_digest=lambda: self._deps.digests.of(address, datetime.now(UTC).date()),
         )

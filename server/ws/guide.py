@@ -3,10 +3,12 @@
 from typing import Final
 
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
+from server.auth.tickets import TICKET_SECONDS
 from server.chats.event_log import KEPT_BYTES, KEPT_SECONDS
 from server.domain.meter import MIN_ANSWER_TOKENS
 from server.domain.settings import Settings
 from server.ws.connection import HELLO_SECONDS, STRIKES_MAX
+from server.ws.door import TICKET_PREFIX
 from server.ws.endpoint import RETRY_AFTER_SECONDS
 from server.ws.outbox import FRAME_BYTES_MAX, LAGGING_BYTES, OVERFLOW_BYTES, OVERFLOW_SECONDS
 from server.ws.protocol import SUBPROTOCOL
@@ -27,6 +29,11 @@ refuses what it does not know.
 2. Open a websocket at `/ws` with that cookie, the subprotocol `{SUBPROTOCOL}`, and the site's own origin as `Origin`.
    Without the subprotocol the answer is HTTP 400; a server that is full or ending answers 503 and Retry-After
    ({RETRY_AFTER_SECONDS} s). A foreign `Origin`, or a cookie without one, is closed 4501.
+   A program with an API key needs neither cookie nor `Origin`: it asks `POST /api/ws-tickets` for a ticket, which can
+   be used once, within {TICKET_SECONDS} s, for the channel it was asked for, and brings it in `hello`, or as a second
+   subprotocol `{TICKET_PREFIX}<ticket>`, which is not echoed. With a ticket no cookie counts, and the `Origin` is that
+   of the request for the ticket (none for a key). A ticket that was used or is over is closed 4005, one for another
+   `Origin` 4501; another channel is `forbidden`.
 3. Send `hello` within {HELLO_SECONDS:g} seconds; the answer is `ready`. When `hello` is answered `err`, say it again.
 
 A frame is JSON text, UTF-8, without compression. A client sends one object a frame, of at most

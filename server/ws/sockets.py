@@ -31,6 +31,17 @@ class Sockets:
         """Whether this node takes no more."""
         return len(self._open) >= SOCKETS_MAX
 
+    @property
+    def key_ids(self) -> set[UUID]:
+        """The API keys that have sockets here."""
+        identities = (own[0].identity for own in self._by_owner.values())
+        return {one.key_id for one in identities if one is not None and one.key_id is not None}
+
+    def close_owner(self, owner_id: UUID, code: CloseCode) -> None:
+        """Close every socket of this key, user or visitor's session."""
+        for connection in self._by_owner.get(owner_id, ()):
+            connection.close(code)
+
     def add(self, connection: Connection) -> None:
         """Count a connection that was accepted."""
         self._open[connection] = None
@@ -76,11 +87,13 @@ class Sockets:
         for connection in self._open:
             connection.outbox.put(frame)
 
-    def close_idle(self, count_max: int) -> None:
-        """Close some of the sockets on which no answer runs, the oldest first."""
+    def close_idle(self, count_max: int) -> int:
+        """Close some of the sockets on which no answer runs, the oldest first; returns how many."""
         idle = (one for one in self._open if not one.is_closing and not one.has_running_answer)
-        for connection in list(islice(idle, count_max)):
+        chosen = list(islice(idle, count_max))
+        for connection in chosen:
             connection.close(CloseCode.DRAINING)
+        return len(chosen)
 
     def close_all(self, code: CloseCode) -> None:
         """Close every socket."""

@@ -9,9 +9,12 @@ from starlette.routing import BaseRoute
 
 from server.api.application import application
 from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
+from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
 from server.auth.sessions import SessionLimits, Sessions
+from server.auth.tickets import Tickets
 from server.storage.postgres import Postgres
+from server.storage.redis import Redis
 from server.ws import asyncapi
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,12 +27,14 @@ class Site:
     """A server without a network.
 
     Attributes:
+        redis: for tickets; by default there is none.
         public_urls: its own addresses; requests go to the first.
         parts: what readiness says.
         model: what the model says.
     """
 
     postgres: Postgres
+    redis: Redis = field(default_factory=lambda: Redis.open("redis://127.0.0.1:1"))
     public_urls: tuple[str, ...] = (f"http://127.0.0.1:{PORT}",)
     templates_path: Path = ROOT / "templates"
     static_path: Path = ROOT / "static"
@@ -37,13 +42,17 @@ class Site:
     model: ModelStatus = field(default_factory=lambda: ModelStatus("scripted", ModelState.READY, demo=True))
 
     def app(self, *more_routes: BaseRoute) -> Starlette:
+        sessions, keys = Sessions(self.postgres, LIMITS), ApiKeys(self.postgres)
+
         async def readiness() -> list[ReadyPart]:
             return self.parts
 
         return application(
             ApiDeps(
                 postgres=self.postgres,
-                sessions=Sessions(self.postgres, LIMITS),
+                sessions=sessions,
+                keys=keys,
+                tickets=Tickets(self.redis, sessions, keys),
                 origins=Origins(self.public_urls),
                 readiness=readiness,
                 model_status=lambda: self.model,

@@ -22,16 +22,20 @@ OUTSIDE = (
     "/static/..%2fmain.py",
 )
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+READS = frozenset({"GET", "HEAD"})
 
 
-def paths_of(routes: list[BaseRoute]) -> list[str]:
-    paths = []
+def methods_of(routes: list[BaseRoute]) -> dict[str, frozenset[str]]:
+    """What each path can be asked with."""
+    methods: dict[str, frozenset[str]] = {}
     for route in routes:
         if isinstance(route, Mount):
-            paths += [f"{route.path}/vendor/vendor.lock.json", f"{route.path}/absent.css", f"{route.path}/vendor"]
+            files = ("vendor/vendor.lock.json", "absent.css", "vendor")
+            methods |= {f"{route.path}/{file}": READS for file in files}
         elif isinstance(route, Route):
-            paths += [route.path.format(name="lab", id="019ab5f2-0000-7000-8000-000000000000")]
-    return paths
+            path = route.path.format(name="lab", id="019ab5f2-0000-7000-8000-000000000000")
+            methods[path] = methods.get(path, frozenset()) | frozenset(route.methods or READS)
+    return methods
 
 
 def policy_of(answer: httpx2.Response) -> dict[str, str]:
@@ -39,9 +43,14 @@ def policy_of(answer: httpx2.Response) -> dict[str, str]:
 
 
 @pytest.fixture
-async def paths(site: Site, rows: Rows) -> list[str]:
+async def methods(site: Site, rows: Rows) -> dict[str, frozenset[str]]:
     await rows.active_channel("lab")
-    return paths_of(site.app().routes)
+    return methods_of(site.app().routes)
+
+
+@pytest.fixture
+def paths(methods: dict[str, frozenset[str]]) -> list[str]:
+    return list(methods)
 
 
 async def test_the_matrix_knows_the_table(paths: list[str]) -> None:
@@ -76,14 +85,34 @@ async def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> 
 
 @pytest.mark.parametrize("method", UNSAFE)
 async def test_a_method_that_a_route_does_not_have_is_405(
-    client: httpx2.AsyncClient, paths: list[str], method: str
+    client: httpx2.AsyncClient, methods: dict[str, frozenset[str]], method: str
 ) -> None:
-    for path in paths:
+    for path in [path for path, allowed in methods.items() if method not in allowed]:
         answer = await client.request(method, path, headers={"accept": "application/json"})
         problem: dict[str, Any] = answer.json()
         assert answer.headers["content-type"] == "application/problem+json"
         assert (answer.status_code, problem["status"], problem["code"]) == (405, 405, "bad_request"), path
-        assert {"GET", "HEAD"} == set(answer.headers["allow"].split(", ")), path
+        assert methods[path] == set(answer.headers["allow"].split(", ")), path
+
+
+async def test_nobody_that_is_not_known_changes_anything(
+    client: httpx2.AsyncClient, methods: dict[str, frozenset[str]]
+) -> None:
+    for path, allowed in methods.items():
+        for method in allowed - READS:
+            answer = await client.request(method, path, json={}, headers={"origin": str(client.base_url)})
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), (method, path)
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://127.0.0.1:8421"])
+async def test_no_other_page_changes_anything_with_our_cookie(
+    client: httpx2.AsyncClient, methods: dict[str, frozenset[str]], origin: str | None
+) -> None:
+    assert (await client.get("/")).status_code == 200
+    for path, allowed in methods.items():
+        for method in allowed - READS:
+            answer = await client.request(method, path, json={}, headers={"origin": origin} if origin else {})
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
 
 
 async def test_head_says_what_get_says(client: httpx2.AsyncClient, paths: list[str]) -> None:

@@ -1,0 +1,68 @@
+"""Who sends an HTTP request: a program with an API key, or a browser with a session cookie."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import HTTPConnection
+
+from server.auth.api_keys import ApiKeys
+from server.auth.origins import Origins
+from server.auth.visitors import Visitors
+from server.domain.errors import Code, Refusal
+from server.domain.identity import Identity
+
+_SCHEME: Final = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who may change something.
+
+    Attributes:
+        origin: of our own page that asks; None for a program.
+    """
+
+    identity: Identity
+    origin: str | None
+
+
+class Callers:
+    """Joins keys and cookies. A key counts where there is one, right or wrong; then no cookie is looked at."""
+
+    def __init__(self, visitors: Visitors, keys: ApiKeys, origins: Origins) -> None:
+        self._visitors = visitors
+        self._keys = keys
+        self._origins = origins
+
+    async def require(self, connection: HTTPConnection) -> Identity:
+        """Who asks.
+
+        Raises:
+            Refusal: unauthorized, nobody that is known; unavailable.
+        """
+        secret = _bearer(connection)
+        if secret is None:
+            return await self._visitors.require(connection)
+        identity = await self._keys.find(secret)
+        if identity is None:
+            raise Refusal(Code.UNAUTHORIZED, "This API key is not known, or was revoked.")
+        return identity
+
+    async def require_writer(self, connection: HTTPConnection) -> Writer:
+        """Who asks for a change. A cookie counts only on our own pages: browsers send it along from any (CSRF).
+
+        Raises:
+            Refusal: unauthorized; forbidden, the Origin is missing or foreign; unavailable.
+        """
+        identity = await self.require(connection)
+        if _bearer(connection) is not None:
+            return Writer(identity, None)
+        if not self._origins.allows(connection.headers):
+            raise Refusal(Code.FORBIDDEN, "With a session cookie this needs the Origin of one of our own pages.")
+        return Writer(identity, connection.headers["origin"])
+
+
+def _bearer(connection: HTTPConnection) -> str | None:
+    """The key that is sent; None: none is. Other schemes are not ours: a proxy may ask people for a password."""
+    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == _SCHEME else None
