@@ -2,7 +2,7 @@
 without a task that waits.
 
 uvicorn's `send` waits until the socket can be written to, closing included, and its transport keeps what was written
-until it is read. A peer that never reads would hold both for ever.
+until it is read, a closed one too. A peer that never reads would hold both for ever.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 LINGER_SECONDS: Final = 10.0
@@ -33,6 +35,8 @@ def send_now_of(scope: Scope) -> SendNow | None:
 class UvicornSocket(WebSocketsSansIOProtocol):
     """A websocket that can be closed while it cannot be written to, and written to without waiting."""
 
+    _owed_pong = b""
+
     async def run_asgi(self) -> None:
         """Run the application, which finds `send_now` in its scope."""
         self.scope["extensions"][_EXTENSION] = {"send_now": self.send_now}
@@ -47,22 +51,65 @@ class UvicornSocket(WebSocketsSansIOProtocol):
         return True
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send as uvicorn does; a close goes out behind what is buffered, without waiting for it."""
-        if message["type"] == "websocket.close" and self.handshake_complete and not self.writable.is_set():
-            self._close_blocked(message["code"])
+        """Send as uvicorn does; a close goes out behind what is buffered, without waiting for it.
+
+        Raises:
+            ClientDisconnected: the connection is lost, or on its way out.
+        """
+        if not self.handshake_complete:
+            await super().send(message)
+        elif self.close_sent:
+            raise ClientDisconnected
+        elif message["type"] == "websocket.close":
+            self._close(message.get("code", CloseCode.NORMAL_CLOSURE), message.get("reason") or "")
         else:
             await super().send(message)
 
-    def _close_blocked(self, code: int) -> None:
+    def keepalive_timeout(self) -> None:
+        """The peer answers no ping: it is gone for the application at once."""
+        self.stop_keepalive()
+        self._close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+
+    def handle_close(self, event: Frame) -> None:
+        """The peer closes: it has so long to read the rest."""
+        super().handle_close(event)
+        self._cut_off_later()
+
+    def handle_parser_exception(self) -> None:
+        """The peer sends what is no frame: it has so long to read the rest."""
+        super().handle_parser_exception()
+        self._cut_off_later()
+
+    def handle_ping(self) -> None:
+        """Answer; to a peer that does not read only the newest pings, once it does (RFC 6455, section 5.5.3)."""
+        pong = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(pong)
+        elif pong:
+            self._owed_pong = pong
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        pong, self._owed_pong = self._owed_pong, b""
+        if pong and self.conn.state is State.OPEN:
+            self.transport.write(pong)
+
+    def _close(self, code: int, reason: str) -> None:
         if self.close_sent or self.transport.is_closing():
             return
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
-        self.conn.send_close(code)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+        self._cut_off_later()
+
+    def _cut_off_later(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
