@@ -46,16 +46,20 @@ class Orders:
     death_signal: signal.Signals | None = signal.SIGINT
     env: Mapping[str, str] = field(default_factory=dict)
 
+    def environment(self) -> dict[str, str]:
+        """What the command is started with. Secrets go this way: only the owner of a process can read it, while every
+        user of the machine can read a command line."""
+        return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | dict(self.env)
+
     def command(self) -> list[str]:
         """The command line that carries them out."""
-        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         text = json.dumps(
             {
                 "argv": list(self.argv),
                 "account": self.account,
                 "death_signal": int(self.death_signal) if self.death_signal else None,
                 "parent_pid": os.getpid(),
-                "env": passed_on | dict(self.env),
+                "env": list(self.environment()),
             }
         )
         return [sys.executable, "-I", "-S", str(LAUNCH), text]
@@ -78,6 +82,7 @@ class Child:
             # A session of its own: a Ctrl-C in the terminal is ours to answer, part by part.
             self._process = subprocess.Popen(
                 orders.command(),
+                env=orders.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -134,6 +139,7 @@ def run_briefly(orders: Orders, timeout_seconds: float, stdin: str = "") -> subp
     """
     return subprocess.run(
         orders.command(),
+        env=orders.environment(),
         input=stdin,
         capture_output=True,
         text=True,

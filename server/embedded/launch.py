@@ -1,6 +1,7 @@
 """Becomes another program, tied to the life of the process that started it.
 
-Run as a script, in a fresh interpreter, with one argument: a JSON object with the keys of `Orders` in `child.py`. It
+Run as a script, in a fresh interpreter, with one argument: a JSON object with the keys of `Orders` in `child.py`. Of
+the environment it holds the names only: the values, secrets among them, are in the environment of this process. It
 prepares this process and then replaces it by the program, so the pid stays that of the child. It is a script, and not
 a ``preexec_fn``, because running Python between fork and exec is unsafe once there are threads.
 
@@ -32,7 +33,9 @@ def become(orders: dict[str, Any]) -> None:
     # Last, because a change of user clears it.
     if sys.platform == "linux" and orders["death_signal"]:
         die_with_parent(orders["death_signal"], orders["parent_pid"])
-    os.execve(orders["argv"][0], orders["argv"], orders["env"])  # noqa: S606 - no shell is meant
+    # By name, because the interpreter may have added some of its own.
+    environment = {name: text for name, text in os.environ.items() if name in orders["env"]}
+    os.execve(orders["argv"][0], orders["argv"], environment)  # noqa: S606 - no shell is meant
 
 
 def enter_user_namespace() -> None:

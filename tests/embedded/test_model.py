@@ -10,6 +10,7 @@ import pytest
 from server.embedded.data_folder import DataFolder
 from server.embedded.errors import PartFailed
 from server.embedded.model import MODEL_NAME, EmbeddedModel, installed_file
+from tests.support.command_lines import command_lines_during
 from tests.support.data_folders import DataFolders
 
 
@@ -45,6 +46,18 @@ def test_another_file_is_refused(folder: DataFolder, tmp_path: Path) -> None:
     with pytest.raises(PartFailed, match="not the file that this version knows") as caught:
         EmbeddedModel(folder, file=file).start()
     assert "OPENAI_API_KEY" in caught.value.remedy
+
+
+def test_the_key_is_on_no_command_line_while_it_starts(folder: DataFolder, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF and then something else")
+    model = EmbeddedModel(folder, file=file)
+
+    def start() -> None:
+        with pytest.raises(PartFailed):
+            model.start()
+
+    assert model.api_key not in command_lines_during(start)
 
 
 def test_a_missing_file_is_told(folder: DataFolder, tmp_path: Path) -> None:

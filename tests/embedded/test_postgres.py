@@ -14,6 +14,7 @@ from server.embedded.data_folder import DataFolder
 from server.embedded.errors import PartFailed
 from server.embedded.postgres import DATABASE, EmbeddedPostgres
 from server.embedded.psql import Psql, SqlFailed
+from tests.support.command_lines import command_lines_during
 from tests.support.data_folders import DataFolders
 from tests.support.waiting import wait_for
 
@@ -67,6 +68,11 @@ def test_the_password_is_on_no_command_line(postgres_server: EmbeddedPostgres) -
     process = psutil.Process(postgres_server.pid)
     lines = [process.cmdline(), *(child.cmdline() for child in process.children())]
     assert postgres_server.psql.password not in str(lines)
+
+
+def test_the_password_is_on_no_command_line_while_a_program_starts(postgres_server: EmbeddedPostgres) -> None:
+    lines = command_lines_during(lambda: postgres_server.psql.run("SELECT 1"))
+    assert postgres_server.psql.password not in lines
 
 
 def test_it_runs_in_a_session_of_its_own(postgres_server: EmbeddedPostgres) -> None:
