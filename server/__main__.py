@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import channels, credits, database, doctor, ledger
+from server.commands import apikeys, channels, credits, database, doctor, ledger
 from server.commands.console import fail, out
 from server.commands.place import NoServer
 from server.commands.run import run
@@ -28,6 +28,7 @@ app.add_typer(database.commands, name="db")
 app.add_typer(channels.commands, name="channel")
 app.add_typer(credits.commands, name="credits")
 app.add_typer(ledger.commands, name="ledger")
+app.add_typer(apikeys.commands, name="apikey")
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -73,7 +73,7 @@ def run(
         ending_seconds = 0.0
         try:
             _start_servers(instance)
-            channels = _prepare_database(instance)
+            channels = _prepare_database(folder, instance)
             _await_model(instance)
             ending_seconds = _serve(folder, instance, listener, channels)
         finally:
@@ -99,9 +99,10 @@ def _start_servers(instance: Instance) -> None:
             report.say_started(part)
 
 
-def _prepare_database(instance: Instance) -> "Sequence[DemoChannel]":
-    """Makes the schema and the demonstration, while the model is being loaded."""
+def _prepare_database(folder: DataFolder, instance: Instance) -> "Sequence[DemoChannel]":
+    """Makes the schema, the demonstration and this machine's API key, while the model is being loaded."""
     from server.commands.demo import ensure_demo
+    from server.commands.own_key import ensure_own_key
     from server.storage.migrate import upgrade
 
     began = time.monotonic()
@@ -109,6 +110,7 @@ def _prepare_database(instance: Instance) -> "Sequence[DemoChannel]":
     with out.status("Preparing the database"):
         upgrade(variables["TALLYLIGHT_DATABASE_URL"])
         channels = ensure_demo(variables["TALLYLIGHT_DATABASE_URL"], variables["TALLYLIGHT_REDIS_URL"])
+        ensure_own_key(folder, variables["TALLYLIGHT_DATABASE_URL"])
     report.say_prepared(time.monotonic() - began)
     return channels
 

@@ -1,0 +1,98 @@
+"""`tallylight apikey`: the keys by which programs say who they are."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from server.commands.console import Json, err, escape, fail, out, print_json
+from server.commands.place import DataDir, open_postgres
+
+if TYPE_CHECKING:
+    from server.auth.api_keys import ApiKey
+
+commands = typer.Typer(help="The API keys of programs.", no_args_is_help=True)
+
+
+@commands.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for, such as a program's name.")],
+    *,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a key and show it, this once: only its digest is kept."""
+    key, secret = asyncio.run(_create(name, data_dir))
+    if as_json:
+        print_json({**_facts(key), "key": secret})
+        return
+    out.out(secret)
+    err.print(f"Key {key.id}. It is shown this once; use it as TALLYLIGHT_API_KEY.")
+
+
+@commands.command("list")
+def list_keys(*, as_json: Json = False, data_dir: DataDir = None) -> None:
+    """List all keys, those that were revoked too."""
+    keys = asyncio.run(_list(data_dir))
+    if as_json:
+        print_json([_facts(key) for key in keys])
+        return
+    table = Table("Id", "Name", "Made", "Last used", "State")
+    for key in keys:
+        used = "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H:%M}"
+        state = "live" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
+        table.add_row(str(key.id), escape(key.name), f"{key.created_at:%Y-%m-%d %H:%M}", used, state)
+    out.print(table)
+
+
+@commands.command()
+def revoke(
+    key_id: Annotated[UUID, typer.Argument(metavar="ID", help="As `tallylight apikey list` shows it.")],
+    *,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """End a key for ever: its requests are refused at once, its sockets close within a second or two."""
+    key = asyncio.run(_revoke(key_id, data_dir))
+    if key is None:
+        raise fail(f"There is no key {key_id}.", "`tallylight apikey list` shows those there are.")
+    if as_json:
+        print_json(_facts(key))
+    else:
+        out.print(f"{escape(key.name)} is revoked.")
+
+
+async def _create(name: str, data_dir: Path | None) -> "tuple[ApiKey, str]":
+    from server.auth.api_keys import ApiKeys
+
+    async with open_postgres(data_dir) as postgres:
+        return await ApiKeys(postgres).create(name)
+
+
+async def _list(data_dir: Path | None) -> "Sequence[ApiKey]":
+    from server.auth.api_keys import ApiKeys
+
+    async with open_postgres(data_dir) as postgres:
+        return await ApiKeys(postgres).list()
+
+
+async def _revoke(key_id: UUID, data_dir: Path | None) -> "ApiKey | None":
+    from server.auth.api_keys import ApiKeys
+
+    async with open_postgres(data_dir) as postgres:
+        return await ApiKeys(postgres).revoke(key_id)
+
+
+def _facts(key: "ApiKey") -> Mapping[str, Any]:
+    """In the spelling of the REST side; times as RFC 3339."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "createdAt": key.created_at.isoformat(),
+        "lastUsedAt": key.last_used_at.isoformat() if key.last_used_at else None,
+        "revokedAt": key.revoked_at.isoformat() if key.revoked_at else None,
+    }
