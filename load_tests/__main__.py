@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from load_tests.figures import Run
 from load_tests.first_token import first_token
 from load_tests.idle import idle
 from load_tests.profiles import Profile
-from load_tests.servers import SERVERS, RunningServer
+from load_tests.servers import RunningServer, StartServer, contestants
 from load_tests.stage import Stage, open_stage
 from load_tests.steady import SteadyPlan, steady
 
@@ -40,6 +41,10 @@ class Server(StrEnum):
 
 
 Servers = Annotated[list[Server] | None, typer.Option("--server", help="Which server; both unless one is named.")]
+Beside = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Another checkout of Tallylight to measure in the same turns."),
+]
 Rounds = Annotated[int, typer.Option(min=1, max=ROUNDS_MAX, help="How often each server is measured, in turns.")]
 Rate = Annotated[float, typer.Option(min=1, max=1_000, help="Tokens a second of each answer.")]
 DelayMs = Annotated[float, typer.Option(min=0, max=10_000, help="What the model waits before its first token.")]
@@ -54,6 +59,7 @@ def steady_command(
     seconds: Annotated[float, typer.Option(min=1, max=SECONDS_MAX, help="How long each phase is.")] = 20,
     rounds: Rounds = 2,
     server: Servers = None,
+    beside: Beside = None,
     rate: Rate = 30,
     delay_ms: DelayMs = 100,
     profile: Annotated[bool, typer.Option(help="Take profiles of Tallylight with py-spy; they cost it some.")] = False,
@@ -70,7 +76,13 @@ def steady_command(
 
         return measure
 
-    _run([measure_with(size) for size in streams], server, rounds, rate=rate, delay_ms=delay_ms)
+    _run(
+        [measure_with(size) for size in streams],
+        contestants(server or list(Server), beside),
+        rounds,
+        rate=rate,
+        delay_ms=delay_ms,
+    )
 
 
 @app.command("idle")
@@ -79,13 +91,14 @@ def idle_command(
     connections: Annotated[int, typer.Option(min=1, max=CONNECTIONS_MAX, help="Sockets that say hello.")] = 2_000,
     rounds: Rounds = 2,
     server: Servers = None,
+    beside: Beside = None,
 ) -> None:
     """Sockets on which nothing happens: the memory of each."""
 
     async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
         return await idle(stage, running, connections, round_)
 
-    _run([measure], server, rounds, rate=30, delay_ms=100)
+    _run([measure], contestants(server or list(Server), beside), rounds, rate=30, delay_ms=100)
 
 
 @app.command("first-token")
@@ -97,6 +110,7 @@ def first_token_command(
     ] = None,
     rounds: Rounds = 2,
     server: Servers = None,
+    beside: Beside = None,
     rate: Rate = 30,
     delay_ms: DelayMs = 100,
 ) -> None:
@@ -105,7 +119,7 @@ def first_token_command(
     async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
         return await first_token(stage, running, messages, round_, delay_ms=delay_ms, per_second=per_second)
 
-    _run([measure], server, rounds, rate=rate, delay_ms=delay_ms)
+    _run([measure], contestants(server or list(Server), beside), rounds, rate=rate, delay_ms=delay_ms)
 
 
 @app.command("meter")
@@ -118,7 +132,7 @@ def meter_command() -> None:
 
 
 def _run(
-    measures: Sequence[Measure], servers: Sequence[Server] | None, rounds: int, *, rate: float, delay_ms: float
+    measures: Sequence[Measure], servers: Sequence[StartServer], rounds: int, *, rate: float, delay_ms: float
 ) -> None:
     """Measure in turns, each time with a new process, and report; ends with 1 if a fan found a fault."""
     source = report.origin()
@@ -127,7 +141,7 @@ def _run(
     with open_stage(rate=rate, delay_ms=delay_ms) as stage:
         try:
             for measure in measures:
-                for run in _in_turns(stage, measure, servers or list(Server), rounds):
+                for run in _in_turns(stage, measure, servers, rounds):
                     runs.append(run)
                     console.print(report.progress(run), highlight=False)
         finally:
@@ -139,10 +153,10 @@ def _run(
         sys.exit(1)
 
 
-def _in_turns(stage: Stage, measure: Measure, servers: Sequence[Server], rounds: int) -> Iterator[Run]:
+def _in_turns(stage: Stage, measure: Measure, servers: Sequence[StartServer], rounds: int) -> Iterator[Run]:
     for round_ in range(1, rounds + 1):
-        for name in servers:
-            with SERVERS[name](stage) as running:
+        for start in servers:
+            with start(stage) as running:
                 yield uvloop.run(measure(stage, running, round_))
 
 

@@ -14,7 +14,7 @@ LOWEST_MS: Final = 0.1
 HIGHEST_MS: Final = 1_000.0
 LAST_PERCENT: Final = 99.99
 MARKED_PERCENTS: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
-COLOURS: Final = {"bare": "#8a8f98", "tallylight": "#0b7285"}
+COLOURS: Final = {"bare": "#8a8f98", "tallylight": "#0b7285", "beside": "#e8590c"}
 DASHES: Final = ("", "6 3", "2 3", "8 3 2 3")
 
 

@@ -2,13 +2,15 @@
 one beside it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from load_tests import machine
-from load_tests.stage import Stage, python_process, wait_until_answered
+from load_tests.stage import ROOT, Stage, python_process, wait_until_answered
 from server.embedded.ports import LOOPBACK, free_port
 
 SETTINGS: Final = {
@@ -37,8 +39,13 @@ StartServer = Callable[[Stage], AbstractContextManager[RunningServer]]
 
 
 @contextlib.contextmanager
-def tallylight(stage: Stage) -> Iterator[RunningServer]:
-    """`tallylight serve` with everything on."""
+def tallylight(stage: Stage, name: str = "tallylight", code: Path = ROOT) -> Iterator[RunningServer]:
+    """`tallylight serve` with everything on.
+
+    Args:
+        name: what the report calls it.
+        code: the checkout that it runs from; its tables are the same as ours.
+    """
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
     environment = {
@@ -52,12 +59,13 @@ def tallylight(stage: Stage) -> Iterator[RunningServer]:
         "OPENAI_BASE_URL": stage.model_url,
         "OPENAI_API_KEY": "none",
         **SETTINGS,
+        "PYTHONPATH": str(code),
     }
     arguments = ("server", "serve", "--host", LOOPBACK, "--port", str(port))
     log = stage.logs / "tallylight.log"
     with python_process(arguments, log, machine.SERVER_CORE, environment) as child:
         wait_until_answered(f"{url}/readyz", child)
-        yield RunningServer("tallylight", url, child.pid)
+        yield RunningServer(name, url, child.pid)
 
 
 @contextlib.contextmanager
@@ -70,5 +78,13 @@ def bare(stage: Stage) -> Iterator[RunningServer]:
         yield RunningServer("bare", f"http://{LOOPBACK}:{port}", child.pid)
 
 
-SERVERS: Final[dict[str, StartServer]] = {"bare": bare, "tallylight": tallylight}
-"""By name, the one to compare with first."""
+def contestants(names: Sequence[str], beside: Path | None) -> Sequence[StartServer]:
+    """The servers to measure in turns, the bare one first.
+
+    Args:
+        names: ``bare``, ``tallylight``, or both.
+        beside: another checkout of Tallylight, such as the commit before a change; None: there is none.
+    """
+    servers: dict[str, StartServer] = {"bare": bare, "tallylight": tallylight}
+    chosen = [start for name, start in servers.items() if name in names]
+    return chosen if beside is None else [*chosen, partial(tallylight, name="beside", code=beside.resolve())]
