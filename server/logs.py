@@ -26,6 +26,9 @@ PRIVATE_KEYS = frozenset(
 )
 """Names of values that no log may hold, however they got there."""
 
+_ROW_IN_ERROR = re.compile(r"(?<=DETAIL:)[^\n]*")
+"""Postgres says which row broke a constraint, with what is in it."""
+
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
 
 CLIENT_FAULTS = (
@@ -91,7 +94,7 @@ def keep_private(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
         if key in PRIVATE_KEYS:
             event[key] = KEPT_OUT
         elif isinstance(value, str):
-            event[key] = _CREDENTIALS_IN_URL.sub(KEPT_OUT, value)
+            event[key] = _ROW_IN_ERROR.sub(KEPT_OUT, _CREDENTIALS_IN_URL.sub(KEPT_OUT, value))
     return event
 
 

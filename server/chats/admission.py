@@ -5,8 +5,9 @@ caller's id first, so that a repeated command gets its first answer whatever has
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from server.chats.refusals import busy_elsewhere, no_credit, not_found, quota_exceeded
 from server.chats.starts import Facts, LockedChat, Start, StoredMessage
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatEvent, CreditState, next_chat_state, refuse_send
@@ -45,7 +46,7 @@ def decide(start: Start, facts: Facts, now: datetime) -> Decision:
         return _answer_repeat(start, repeat, facts.chats.get(start.chat_id))
     chat = facts.chats.get(start.chat_id)
     if chat is None:
-        return Refusal(Code.NOT_FOUND, "There is no such chat.")
+        return not_found()
     if chat.epoch != start.epoch:
         return EpochLost()
     refusal = _refuse(start, chat, facts, now)
@@ -80,27 +81,12 @@ def _refuse(start: Start, chat: LockedChat, facts: Facts, now: datetime) -> Refu
     if by_state is not None:
         return by_state
     if start.visitor and facts.answering.get(start.visitor.session_id, set()) - {chat.id}:
-        return Refusal(Code.BUSY, "An answer is running in another chat of yours.")
+        return busy_elsewhere()
     return _refuse_charge(start, facts, now) if chat.credit_state is CreditState.NONE else None
 
 
 def _refuse_charge(start: Start, facts: Facts, now: datetime) -> Refusal | None:
     visitor = start.visitor
     if visitor and any(facts.quota_counts[subject] >= visitor.limit_chats for subject in visitor.subjects):
-        return _quota_exceeded(visitor.limit_chats, now)
+        return quota_exceeded(visitor.limit_chats, now)
     return no_credit() if facts.balances[start.channel_id] <= 0 else None
-
-
-def no_credit() -> Refusal:
-    """The channel has nothing left to start a chat with."""
-    return Refusal(Code.NO_CREDIT, "No credits are left on this channel. You were not charged.")
-
-
-def _quota_exceeded(limit_chats: int, now: datetime) -> Refusal:
-    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Refusal(
-        Code.QUOTA_EXCEEDED,
-        f"Visitors may start {limit_chats:,} chats a day.",
-        after_seconds=(midnight - now).total_seconds(),
-        details={"limit": limit_chats},
-    )

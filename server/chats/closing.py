@@ -1,7 +1,7 @@
 """Closing a chat: it becomes read-only. A running answer is stopped first, and kept."""
 
 from server.chats.live_chat import LiveChat
-from server.chats.opening import not_found
+from server.chats.refusals import not_found
 from server.chats.takeover import Takeover
 from server.domain.chats import ChatEvent, ChatState, next_chat_state
 from server.domain.errors import Code, Refusal

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal, or_, select
 
+from server.chats.refusals import not_found
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
@@ -135,7 +136,7 @@ class ChatListing:
             async with self._postgres.engine.connect() as connection:
                 row = (await connection.execute(_chats_of(identity).where(chat.c.id == chat_id))).one_or_none()
         if row is None:
-            raise Refusal(Code.NOT_FOUND, "There is no such chat.")
+            raise not_found()
         return _summary_of(row)
 
     async def messages(

@@ -171,8 +171,10 @@ class Node:
     async def run(self) -> None:
         """Renew until cancelled."""
         try:
-            while not self._has_left:
+            while True:
                 await asyncio.sleep(self.times.renewal_seconds)
+                if self._has_left:
+                    continue
                 async with self._renewing:
                     await self._try_to_renew()
         finally:

@@ -11,6 +11,7 @@ from server.channels.catalog import Catalog
 from server.channels.knowledge import Knowledge
 from server.chats.live_chat import ChatFacts, LiveChat, Owner
 from server.chats.live_chats import LiveChats
+from server.chats.refusals import not_found
 from server.chats.transcript import Transcript
 from server.domain.channels import refusal_of_chat
 from server.domain.chats import ChatState, CreditState
@@ -32,11 +33,6 @@ class Opened:
 
     chat: LiveChat
     is_new: bool
-
-
-def not_found() -> Refusal:
-    """Absent and not yours look the same."""
-    return Refusal(Code.NOT_FOUND, "There is no such chat.")
 
 
 class Opening:

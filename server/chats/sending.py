@@ -14,15 +14,17 @@ from uuid import UUID
 import structlog
 
 from server.channels.knowledge import Knowledge
-from server.chats.admission import Admitted, EpochLost, Repeated, no_credit
+from server.chats.admission import Admitted, EpochLost, Repeated
 from server.chats.commits import Started
 from server.chats.history import find_by_idem, load_messages
 from server.chats.live_chat import LiveChat
+from server.chats.refusals import no_credit
 from server.chats.settling import BalanceChanged
 from server.chats.starts import Start, VisitorClaim
 from server.chats.takeover import Takeover
 from server.chats.transcript import LiveMessage
 from server.chats.turns import Turn, TurnDeps
+from server.chats.visitors import refuse_visitor
 from server.domain.chats import CreditState, MessageStatus, MessageType, refuse_send
 from server.domain.errors import Code, Refusal
 from server.domain.events import CreditReason, UserSaid
@@ -243,9 +245,14 @@ class Sending:
         budget = meter.answer_budget(limit_tokens)
         messages = await self._prompt(chat, message.text, tokens, parent, budget.tokens)
         is_first = chat.credit_state is CreditState.NONE
+        start = self._start(chat, sender, message, parent, tokens)
+        if start.visitor is not None:
+            with outages_refused():
+                refusal = await refuse_visitor(self._deps.postgres, start.visitor, chat.facts.id, starts_chat=is_first)
+            if refusal is not None:
+                raise refusal
         if is_first and not await self._credits.reserve(chat.facts.channel_id, chat.facts.id):
             raise no_credit()
-        start = self._start(chat, sender, message, parent, tokens)
         marks = tuple(sorted(meter.near_marks().values()))
         answer = self._answers.ask(
             AnswerRequest(messages, budget.tokens, budget.reason, marks, named=self._named(chat))

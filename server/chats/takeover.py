@@ -16,7 +16,7 @@ from server.chats.history import load_chat
 from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import Node
-from server.chats.opening import not_found
+from server.chats.refusals import not_found
 from server.chats.saving import EndedAnswer, Saved, save_answer
 from server.chats.settling import Settling
 from server.domain.chats import ChatState, CreditState, EndReason, end_answer
@@ -182,7 +182,7 @@ class Takeover:
         if not self.believes_in_death:
             return 0
         orphans = await self._postgres.pool.fetch(
-            _ORPHANS, self._node.id, list(self._live_chats.owned()), REAPED_AT_ONCE_MAX
+            _ORPHANS, self._node.id, list(self._live_chats.busy()), REAPED_AT_ONCE_MAX
         )
         reaped = 0
         for orphan in orphans:
@@ -205,7 +205,7 @@ class Takeover:
     async def _reap_unless(self, chat_id: UUID, chat: LiveChat | None) -> bool:
         """Reap a chat, unless its answer has ended since it was found, or has begun on this node."""
         seen = await self._postgres.pool.fetchrow(_LOOK, chat_id)
-        if seen is None or seen["state"] != ChatState.ANSWERING or (chat and chat.epoch == seen["epoch"]):
+        if seen is None or seen["state"] != ChatState.ANSWERING or (chat and chat.is_busy):
             return False
         return await self._take(seen)
 

@@ -73,12 +73,15 @@ async def check(postgres: Postgres, redis: Redis | None = None) -> Report:
             """
             SELECT (SELECT count(*) FROM channel) AS channels, (SELECT count(*) FROM credit_entry) AS entries,
                    (SELECT count(*) FROM chat) AS chats, (SELECT count(*) FROM contribution) AS contributions
-            """
+            """,
+            timeout=STATEMENT_TIMEOUT_SECONDS,
         )
         findings: list[Finding] = []
         is_cut = False
         for invariant in INVARIANTS:
-            rows = await conn.fetch(f"{invariant.query} ORDER BY 1, 2 LIMIT {FINDINGS_MAX + 1}")
+            rows = await conn.fetch(
+                f"{invariant.query} ORDER BY 1, 2 LIMIT {FINDINGS_MAX + 1}", timeout=STATEMENT_TIMEOUT_SECONDS
+            )
             is_cut = is_cut or len(rows) > FINDINGS_MAX
             findings += [Finding(invariant.name, row["subject"], row["problem"]) for row in rows[:FINDINGS_MAX]]
     assert counts is not None

@@ -13,6 +13,8 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from server.storage.patient_connection import PatientConnection
+
 _T = TypeVar("_T")
 
 log = structlog.get_logger(__name__)
@@ -36,7 +38,7 @@ class PostgresLimits:
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS
     statement_timeout_seconds: float = 5.0
     lock_timeout_seconds: float = 2.0
-    writer_idle_in_transaction_seconds: float = 2.0
+    idle_in_transaction_seconds: float = 2.0
 
 
 class Postgres:
@@ -72,10 +74,11 @@ class Postgres:
         timeouts = _timeouts(limits)
         pool = await asyncpg.create_pool(
             url,
+            connection_class=PatientConnection,
             min_size=1,
             max_size=limits.pool_connections,
             timeout=limits.connect_timeout_seconds,
-            server_settings={"application_name": "tallylight", **timeouts},
+            server_settings={"application_name": "tallylight", **timeouts, **_idle_limit(limits)},
         )
         engine = make_engine(
             url,
@@ -88,20 +91,18 @@ class Postgres:
     async def connect_writer(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection of the caller's own, to hold as long as it works and to close.
 
-        A node that freezes in the middle of a transaction must not keep a busy channel's row: the server ends its
-        transaction after ``writer_idle_in_transaction_seconds`` and, with it, the connection.
-
         Raises:
             OSError, TimeoutError, asyncpg.PostgresError: as `open`.
         """
         return await asyncpg.connect(
             self._url,
+            connection_class=PatientConnection,
             timeout=self._limits.connect_timeout_seconds,
             server_settings={
                 "application_name": "tallylight writer",
-                "idle_in_transaction_session_timeout": _milliseconds(self._limits.writer_idle_in_transaction_seconds),
                 "synchronous_commit": "on",
                 **_timeouts(self._limits),
+                **_idle_limit(self._limits),
             },
         )
 
@@ -133,12 +134,12 @@ class Postgres:
         await self.pool.execute("SELECT 1", timeout=self._limits.statement_timeout_seconds)
 
     async def close(self) -> None:
-        """Close all connections but the writers', waiting ``connect_timeout_seconds`` at most for those in use."""
-        await self.engine.dispose()
+        """Close all connections but the writers', within ``connect_timeout_seconds`` whatever the server does."""
         try:
             await asyncio.wait_for(self.pool.close(), self._limits.connect_timeout_seconds)
         except TimeoutError:
             self.pool.terminate()
+        await self.engine.dispose()
 
 
 def make_engine(
@@ -151,7 +152,12 @@ def make_engine(
     """An engine of at most this many connections; nothing is connected before it is used."""
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(url, timeout=connect_timeout_seconds, server_settings=dict(server_settings))
+        return await asyncpg.connect(
+            url,
+            connection_class=PatientConnection,
+            timeout=connect_timeout_seconds,
+            server_settings=dict(server_settings),
+        )
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -167,6 +173,8 @@ def is_unreachable(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         # 08: connection exception; 57P: shutdown, terminated, starting up; 25P03: idle in a transaction for too long.
         return (error.sqlstate or "").startswith(("08", "57P", "25P03", "53300"))
+    if isinstance(error, ValueError):  # an argument that does not fit its type: asyncpg calls it an InterfaceError too
+        return False
     # An InternalClientError is what asyncpg says when the server's last words came between two statements.
     return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError)
 
@@ -183,6 +191,12 @@ def _timeouts(limits: PostgresLimits) -> dict[str, str]:
         "statement_timeout": _milliseconds(limits.statement_timeout_seconds),
         "lock_timeout": _milliseconds(limits.lock_timeout_seconds),
     }
+
+
+def _idle_limit(limits: PostgresLimits) -> dict[str, str]:
+    """A node that freezes in the middle of a transaction must not keep the rows it has locked, a busy channel's or a
+    chat's: the server ends its transaction and, with it, the connection."""
+    return {"idle_in_transaction_session_timeout": _milliseconds(limits.idle_in_transaction_seconds)}
 
 
 def _milliseconds(seconds: float) -> str:

@@ -48,7 +48,7 @@ async def test_every_connection_has_its_time_limits(postgres: Postgres) -> None:
 
 
 async def test_a_writer_that_freezes_in_a_transaction_loses_its_locks(postgres_url: str) -> None:
-    postgres = await Postgres.open(postgres_url, PostgresLimits(writer_idle_in_transaction_seconds=0.2))
+    postgres = await Postgres.open(postgres_url, PostgresLimits(idle_in_transaction_seconds=0.2))
     frozen, other = await postgres.connect_writer(), await postgres.connect_writer()
     insert = "INSERT INTO node (id, lease_until) VALUES ($1, now())"
     node = new_id()
