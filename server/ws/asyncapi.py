@@ -66,7 +66,7 @@ _EXCHANGES: Final[Mapping[type[Struct], _Exchange]] = {
         ),
     ),
     wire.Stop: _Exchange(wire.Ok, (Code.NOT_FOUND, Code.UNAVAILABLE)),
-    wire.Close: _Exchange(wire.Ok, (Code.BUSY, Code.UNAVAILABLE)),
+    wire.Close: _Exchange(wire.Ok, (Code.BUSY, Code.NOT_FOUND, Code.UNAVAILABLE)),
     wire.Ping: _Exchange(wire.Pong, ()),
 }
 
