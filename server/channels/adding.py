@@ -46,17 +46,20 @@ class NewChannel:
     model: str | None = None
 
 
-async def add_channel(postgres: Postgres, new: NewChannel) -> UUID:
+async def add_channel(postgres: Postgres, new: NewChannel, *, channel_id: UUID | None = None) -> UUID:
     """Add it, PENDING and without money.
+
+    Args:
+        channel_id: None makes a new one.
 
     Returns:
         The id of the channel.
 
     Raises:
-        Refusal: bad_request, a value is out of bounds; conflict, the handle is taken; unavailable.
+        Refusal: bad_request, a value is out of bounds; conflict, the handle or the id is taken; unavailable.
     """
     check(new)
-    channel_id = new_id()
+    channel_id = channel_id or new_id()
     try:
         with outages_refused():
             await postgres.pool.execute(

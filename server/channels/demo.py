@@ -35,23 +35,30 @@ NIGHT_KITCHEN: Final = NewChannel(
 )
 
 
+_IDS: Final = {
+    DEEP_SEA_LAB.name: UUID("019aa000-0000-7000-8000-00000dee95ea"),
+    NIGHT_KITCHEN.name: UUID("019aa000-0000-7000-8000-000000416874"),
+}
+"""By these the demonstration knows its own: a handle alone may be that of somebody else's channel."""
+
+
 async def ensure_demo_channels(postgres: Postgres) -> dict[str, UUID]:
     """Add those of the two that are not there; one that is, is left as it is, also when others add it at this moment.
 
     Returns:
-        The ids by handle.
+        The ids by handle of those that are the demonstration's own: made here, now or before. A channel of somebody
+        else under the same handle is not among them.
 
     Raises:
         Refusal: unavailable.
     """
     for new in (DEEP_SEA_LAB, NIGHT_KITCHEN):
         try:
-            await add_channel(postgres, new)
+            await add_channel(postgres, new, channel_id=_IDS[new.name])
         except Refusal as refusal:
             if refusal.code is not Code.CONFLICT:
                 raise
     with outages_refused():
-        rows = await postgres.pool.fetch(
-            "SELECT name, id FROM channel WHERE name = ANY($1)", [DEEP_SEA_LAB.name, NIGHT_KITCHEN.name]
-        )
-    return {row["name"]: row["id"] for row in rows}
+        rows = await postgres.pool.fetch("SELECT id FROM channel WHERE id = ANY($1)", list(_IDS.values()))
+    found = {row["id"] for row in rows}
+    return {name: channel_id for name, channel_id in _IDS.items() if channel_id in found}

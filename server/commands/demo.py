@@ -27,6 +27,8 @@ class DemoChannel:
 def ensure_demo(database_url: str, redis_url: str) -> Sequence[DemoChannel]:
     """Makes the channels and what fans gave them, as real rows, and reads how they are now. It blocks.
 
+    Somebody else's channel under the same handle is shown and given nothing.
+
     Raises:
         Refusal: the database does not answer.
         OSError, TimeoutError, asyncpg.PostgresError: it cannot be used.
@@ -42,11 +44,11 @@ async def _ensure(database_url: str, redis_url: str) -> Sequence[DemoChannel]:
         await ensure_demo_contributions(
             postgres,
             Credits(postgres, redis),
-            deep_sea_lab=ids[DEEP_SEA_LAB.name],
-            night_kitchen=ids[NIGHT_KITCHEN.name],
+            deep_sea_lab=ids.get(DEEP_SEA_LAB.name),
+            night_kitchen=ids.get(NIGHT_KITCHEN.name),
         )
         catalog = Catalog(postgres)
-        found = [await catalog.find(name) for name in ids]
+        found = [await catalog.find(new.name) for new in (DEEP_SEA_LAB, NIGHT_KITCHEN)]
     finally:
         await redis.close()
         await postgres.close()

@@ -100,7 +100,7 @@ def _start_servers(instance: Instance) -> None:
 
 
 def _prepare_database(folder: DataFolder, instance: Instance) -> "Sequence[DemoChannel]":
-    """Makes the schema, the demonstration and this machine's API key, while the model is being loaded."""
+    """Makes the schema, our API key and, except in production, the demonstration, while the model is being loaded."""
     from server.commands.demo import ensure_demo
     from server.commands.own_key import ensure_own_key
     from server.storage.migrate import upgrade
@@ -109,9 +109,12 @@ def _prepare_database(folder: DataFolder, instance: Instance) -> "Sequence[DemoC
     variables = _server_variables(instance) | _variables_set()
     with out.status("Preparing the database"):
         upgrade(variables["TALLYLIGHT_DATABASE_URL"])
-        channels = ensure_demo(variables["TALLYLIGHT_DATABASE_URL"], variables["TALLYLIGHT_REDIS_URL"])
+        channels: Sequence[DemoChannel] = ()
+        # Played money has no place among real money.
+        if variables.get("TALLYLIGHT_ENV", "").strip() != Environment.PRODUCTION:
+            channels = ensure_demo(variables["TALLYLIGHT_DATABASE_URL"], variables["TALLYLIGHT_REDIS_URL"])
         ensure_own_key(folder, variables["TALLYLIGHT_DATABASE_URL"])
-    report.say_prepared(time.monotonic() - began)
+    report.say_prepared(time.monotonic() - began, has_demo=bool(channels))
     return channels
 
 

@@ -37,9 +37,9 @@ def say_model_failed(failure: PartFailed) -> None:
     err.print(f"  Answers are canned instead. {escape(failure.remedy)}")
 
 
-def say_prepared(seconds: float) -> None:
+def say_prepared(seconds: float, *, has_demo: bool) -> None:
     """Schema and demonstration."""
-    _line("Database", "schema and demo data", "", f"{seconds:.1f} s", "")
+    _line("Database", "schema and demo data" if has_demo else "schema", "", f"{seconds:.1f} s", "")
 
 
 def say_revived(name: str) -> None:
@@ -57,6 +57,8 @@ def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, f
     out.print()
     for channel in channels:
         out.print(f"  [bold]{address}/c/{channel.name}[/]  {_state(channel)}")
+    if not channels:
+        out.print(f"  [bold]{address}/[/]")
     out.print()
     if model.kind is ModelKind.LOCAL:
         out.print("  The demo model is small and invents facts; it warms up for half a minute.")

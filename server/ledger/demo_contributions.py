@@ -38,17 +38,20 @@ _NIGHT_KITCHEN: Final = (
 
 
 async def ensure_demo_contributions(
-    postgres: Postgres, channel_credits: Credits, *, deep_sea_lab: UUID, night_kitchen: UUID
+    postgres: Postgres, channel_credits: Credits, *, deep_sea_lab: UUID | None, night_kitchen: UUID | None
 ) -> None:
     """Give both channels what they were given: the first its $10 goal and 50 credits, the second $5 of its $10.
 
     Args:
-        deep_sea_lab, night_kitchen: the channels' ids; their rows are there, with a goal of $10 each.
+        deep_sea_lab, night_kitchen: the channels' ids; their rows are there, with a goal of $10 each. None where the
+            channel is not the demonstration's own: nothing is given to it.
     """
     for channel_id, channel, gifts in (
         (deep_sea_lab, "deep-sea-lab", _DEEP_SEA_LAB),
         (night_kitchen, "night-kitchen", _NIGHT_KITCHEN),
     ):
+        if channel_id is None:
+            continue
         for number, gift in enumerate(gifts, start=1):
             new = _contribution(channel_id, f"demo-{channel}-{number}", gift)
             settlement = await postgres.transact(partial(_give, new=new))

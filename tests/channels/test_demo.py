@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from server.channels.adding import NewChannel
+from server.channels.adding import NewChannel, add_channel
 from server.channels.catalog import Catalog
 from server.channels.demo import DEEP_SEA_LAB, NIGHT_KITCHEN, ensure_demo_channels
 from server.channels.knowledge import context_text
@@ -40,3 +40,8 @@ async def test_the_channels_are_made_once(postgres: Postgres) -> None:
 async def test_two_starts_at_once_make_them_once(postgres: Postgres) -> None:
     one, other = await asyncio.gather(ensure_demo_channels(postgres), ensure_demo_channels(postgres))
     assert one == other
+
+
+async def test_a_channel_of_somebody_else_is_not_taken_for_one(postgres: Postgres) -> None:
+    await add_channel(postgres, NewChannel("deep-sea-lab", "A real lab"))
+    assert set(await ensure_demo_channels(postgres)) == {"night-kitchen"}

@@ -66,6 +66,21 @@ def test_channels_are_listed(invoke: Invoke) -> None:
     assert "$5 of $10" in invoke("channel", "list").stdout
 
 
+def test_the_demonstration_gives_nothing_to_a_channel_of_somebody_else(
+    postgres_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    urls = {"TALLYLIGHT_DATABASE_URL": postgres_url, "TALLYLIGHT_REDIS_URL": redis_url}
+    place = ("--data-dir", str(tmp_path))
+    CliRunner().invoke(app, ["channel", "add", "deep-sea-lab", "--title", "A real lab", *place], env=urls)
+    for _ in range(2):
+        ensure_demo(postgres_url, redis_url)
+    channels = value(CliRunner().invoke(app, ["channel", "list", "--json", *place], env=urls))
+    assert {(each["name"], each["status"], each["activationFunding"], each["creditBalance"]) for each in channels} == {
+        ("deep-sea-lab", "PENDING", 0, 0),
+        ("night-kitchen", "PENDING", 500, 0),
+    }
+
+
 def test_a_channel_is_added_and_shown(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "persona.txt").write_text("You are a lighthouse.")
     added = invoke(

@@ -144,6 +144,14 @@ def test_each_part_can_be_replaced(start: Start, data_dir: Path, empty_postgres_
     assert balance(running) == 50
 
 
+def test_production_gets_no_demonstration(start: Start, empty_postgres_url: str, redis_url: str) -> None:
+    own = {"TALLYLIGHT_DATABASE_URL": empty_postgres_url, "TALLYLIGHT_REDIS_URL": redis_url}
+    running = start(variables={**own, "TALLYLIGHT_ENV": "production"})
+    running.wait_ready()
+    address = next(word for word in running.output.split() if word.startswith("http://"))
+    assert httpx2.get(f"{address}api/channels").json()["items"] == []
+
+
 def test_a_part_that_cannot_be_reached_is_named(start: Start, redis_url: str) -> None:
     own = {"TALLYLIGHT_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/db", "TALLYLIGHT_REDIS_URL": redis_url}
     running = start(variables=own)
