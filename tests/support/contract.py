@@ -21,9 +21,21 @@ def faults_of(frame: Mapping[str, Any]) -> list[str]:
     return [f"{frame['t']} {error.instance_path}: {error.message}" for error in validator.iter_errors(dict(frame))]
 
 
+def faults_of_answer(t: str, answer: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an answer to a command of this kind: a code that the document does not name there."""
+    if answer["t"] != "err" or answer["code"] in _document()["operations"][t]["x-errors"]:
+        return []
+    return [f"the document does not say that {t} may be refused with {answer['code']}"]
+
+
+@cache
+def _document() -> Mapping[str, Any]:
+    return document()
+
+
 @cache
 def _validators() -> Mapping[str, jsonschema_rs.Draft7Validator]:
-    components = copy.deepcopy(document()["components"])
+    components = copy.deepcopy(_document()["components"])
     for schema in components["schemas"].values():
         if "properties" in schema:
             schema["additionalProperties"] = False

@@ -13,7 +13,7 @@ from websockets.typing import Origin, Subprotocol
 
 import client.view
 from client.view import Verdict
-from tests.support.contract import faults_of
+from tests.support.contract import faults_of, faults_of_answer
 
 DEADLINE_SECONDS: Final = 15.0
 
@@ -133,7 +133,9 @@ class SocketClient:
         """Send a command and return its answer."""
         after = len(self.frames)
         rid = await self.command(t, **fields)
-        return await self.wait_for(lambda frame: frame.get("rid") == rid, after=after)
+        answer = await self.wait_for(lambda frame: frame.get("rid") == rid, after=after)
+        self.faults += faults_of_answer(t, answer)
+        return answer
 
     async def hello(self) -> Frame:
         """Say hello; returns `ready`."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.support.contract import faults_of
+from tests.support.contract import faults_of, faults_of_answer
 from tests.support.socket_client import Frame, Matches, SocketClient
 
 LONG_CODE_POINTS: Final = 400
@@ -89,6 +89,7 @@ class RecordedSocket:
             lambda frame: frame.get("rid") == number or (frame["t"] == "pong" and frame["n"] == number),
             after=self._kept,
         )
+        assert not faults_of_answer(t, answer)
         await self.hear(*until, keeps_usage=keeps_usage)
         return answer
 
