@@ -29,7 +29,7 @@ SECONDS_MAX: Final = 240
 """A stamp makes six tokens of one: a longer answer would come to the end of its chat."""
 ROUNDS_MAX: Final = 20
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console: Final = Console(width=max(180, Console().width))
 
 
@@ -52,8 +52,19 @@ DelayMs = Annotated[float, typer.Option(min=0, max=10_000, help="What the model 
 Measure = Callable[[Stage, RunningServer, int], Coroutine[None, None, Run]]
 
 
+@app.callback(help=__doc__)
+def results_folder(
+    context: typer.Context,
+    results: Annotated[Path, typer.Option(file_okay=False, help="Where figures and pictures go.")] = report.RESULTS,
+) -> None:
+    """What all commands have in common."""
+    results.mkdir(parents=True, exist_ok=True)
+    context.obj = results
+
+
 @app.command("steady")
 def steady_command(
+    context: typer.Context,
     *,
     streams: Annotated[list[int], typer.Option(min=1, max=STREAMS_MAX, help="Answers at once; may be repeated.")],
     seconds: Annotated[float, typer.Option(min=1, max=SECONDS_MAX, help="How long each phase is.")] = 20,
@@ -70,13 +81,13 @@ def steady_command(
         async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
             plan = SteadyPlan(size, seconds, rate, delay_ms)
             wanted = profile and running.name == Server.TALLYLIGHT
-            report.RESULTS.mkdir(exist_ok=True)
-            place = Profile(report.RESULTS / f"profile-{size}-{round_}.txt") if wanted else None
+            place = Profile(context.obj / f"profile-{size}-{round_}.txt") if wanted else None
             return await steady(stage, running, plan, round_, place)
 
         return measure
 
     _run(
+        context.obj,
         [measure_with(size) for size in streams],
         contestants(server or list(Server), beside),
         rounds,
@@ -87,6 +98,7 @@ def steady_command(
 
 @app.command("idle")
 def idle_command(
+    context: typer.Context,
     *,
     connections: Annotated[int, typer.Option(min=1, max=CONNECTIONS_MAX, help="Sockets that say hello.")] = 2_000,
     rounds: Rounds = 2,
@@ -98,11 +110,12 @@ def idle_command(
     async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
         return await idle(stage, running, connections, round_)
 
-    _run([measure], contestants(server or list(Server), beside), rounds, rate=30, delay_ms=100)
+    _run(context.obj, [measure], contestants(server or list(Server), beside), rounds, rate=30, delay_ms=100)
 
 
 @app.command("first-token")
 def first_token_command(
+    context: typer.Context,
     *,
     messages: Annotated[int, typer.Option(min=1, max=MESSAGES_MAX, help="First messages.")] = 100,
     per_second: Annotated[
@@ -119,7 +132,7 @@ def first_token_command(
     async def measure(stage: Stage, running: RunningServer, round_: int) -> Run:
         return await first_token(stage, running, messages, round_, delay_ms=delay_ms, per_second=per_second)
 
-    _run([measure], contestants(server or list(Server), beside), rounds, rate=rate, delay_ms=delay_ms)
+    _run(context.obj, [measure], contestants(server or list(Server), beside), rounds, rate=rate, delay_ms=delay_ms)
 
 
 @app.command("meter")
@@ -132,7 +145,13 @@ def meter_command() -> None:
 
 
 def _run(
-    measures: Sequence[Measure], servers: Sequence[StartServer], rounds: int, *, rate: float, delay_ms: float
+    results: Path,
+    measures: Sequence[Measure],
+    servers: Sequence[StartServer],
+    rounds: int,
+    *,
+    rate: float,
+    delay_ms: float,
 ) -> None:
     """Measure in turns, each time with a new process, and report; ends with 1 if a fan found a fault."""
     source = report.origin()
@@ -147,7 +166,7 @@ def _run(
         finally:
             uvloop.run(stage.check_books())
     report.show(runs, source, console)
-    for path in report.save(runs, source):
+    for path in report.save(runs, source, results):
         console.print(f"written: {path}", highlight=False)
     if any(run.faults for run in runs):
         sys.exit(1)

@@ -58,9 +58,8 @@ def show(runs: Sequence[Run], source: Mapping[str, str], console: Console) -> No
             console.print(f"[red]{run.scenario}, {run.server}, {run.size}:[/red] {fault}", highlight=False)
 
 
-def save(runs: Sequence[Run], source: Mapping[str, str], folder: Path = RESULTS) -> Sequence[Path]:
+def save(runs: Sequence[Run], source: Mapping[str, str], folder: Path) -> Sequence[Path]:
     """Write the figures as JSON, and the delays as a picture; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     base = folder / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     written = [base.with_suffix(".json")]
     told = {"source": source, "runs": [dataclasses.asdict(run) | {"flags": run.load.flags} for run in runs]}
