@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -257,12 +258,17 @@ class Connection:
         while not self.outbox.has_overflowed and (frame := self.outbox.take()) is not None:
             if self._send_now(frame):
                 continue
-            self.outbox.block()
-            async with asyncio.timeout(OVERFLOW_SECONDS):
+            async with asyncio.timeout(OVERFLOW_SECONDS) as limit:
+                self.outbox.block(partial(_end_now, limit))
                 await self._send({"type": "websocket.send", "text": frame})
             self.outbox.unblock()
         if self.outbox.has_overflowed:
             raise TimeoutError
+
+
+def _end_now(limit: asyncio.Timeout) -> None:
+    if not limit.expired():
+        limit.reschedule(asyncio.get_running_loop().time())
 
 
 def now_ms() -> int:

@@ -47,12 +47,18 @@ class Lane(Protocol):
 
 @dataclass(slots=True)
 class _Item:
-    """A frame, or an event of a lane that becomes one when it is sent."""
+    """A frame, or an event of a lane that becomes one when it is sent.
+
+    Attributes:
+        lane: whose the event or the frame is; None: an answer to a command, or a figure.
+        latest: what a figure is of; None: it is no figure.
+    """
 
     size_bytes: int
     frame: str | None = None
     lane: Lane | None = None
     event: EncodedEvent | None = None
+    latest: tuple[str, object] | None = None
 
 
 class Outbox:
@@ -60,7 +66,7 @@ class Outbox:
 
     Attributes:
         filled: set while there is something to send.
-        has_overflowed: whether the socket is past saving.
+        has_overflowed: whether the socket is past saving; nothing more is kept for it.
     """
 
     def __init__(self, send_now: Callable[[str], bool] | None = None) -> None:
@@ -78,6 +84,7 @@ class Outbox:
         self._lagging: dict[Lane, int] = {}
         self._reopening: set[Lane] = set()
         self._blocked_seconds: float | None = None
+        self._give_up: Callable[[], None] | None = None
 
     def put(self, frame: str) -> None:
         """Queue an answer to a command."""
@@ -117,13 +124,18 @@ class Outbox:
         self._reopening.discard(lane)
         self._latest.pop(("usage", lane.k), None)
 
-    def block(self) -> None:
-        """A send has begun and is not done."""
+    def block(self, give_up: Callable[[], None] | None = None) -> None:
+        """A send has begun and is not done.
+
+        Args:
+            give_up: ends the send when too much waits behind it; None: nothing does.
+        """
         self._blocked_seconds = time.monotonic()
+        self._give_up = give_up
 
     def unblock(self) -> None:
         """The send is done."""
-        self._blocked_seconds = None
+        self._blocked_seconds = self._give_up = None
 
     def take(self) -> str | None:
         """Return the next frame to send: one event, or an array of several; None when nothing waits."""
@@ -146,11 +158,15 @@ class Outbox:
         )
 
     def _append(self, item: _Item) -> None:
+        if self.has_overflowed:
+            return
         self._items.append(item)
         self._size_bytes += item.size_bytes
+        self.filled.set()
         if self._size_bytes > OVERFLOW_BYTES:
             self.has_overflowed = True
-        self.filled.set()
+            if self._give_up is not None:
+                self._give_up()
 
     def _must_lag(self, lane: Lane, event: EncodedEvent) -> bool:
         if not isinstance(event.event, Delta | NearLimit):
@@ -161,52 +177,62 @@ class Outbox:
 
     def _lag(self, lane: Lane, event: EncodedEvent) -> None:
         if lane not in self._lagging:
-            self._drop(lane, lambda queued: isinstance(queued.event, Delta | NearLimit))
+            self._drop(lane, lambda queued: queued is not None and isinstance(queued.event, Delta | NearLimit))
             if any(item.lane is lane for item in self._items):
                 self.reopen(lane)  # the end of one answer still waits, and another one runs: only a snapshot is exact
                 return
         self._lagging[lane] = event.s
         self.filled.set()
 
-    def _drop(self, lane: Lane, unwanted: Callable[[EncodedEvent], bool]) -> None:
-        kept = [item for item in self._items if item.lane is not lane or item.event is None or not unwanted(item.event)]
+    def _drop(self, lane: Lane, unwanted: Callable[[EncodedEvent | None], bool]) -> None:
+        kept = [item for item in self._items if item.lane is not lane or not unwanted(item.event)]
         self._items = deque(kept)
         self._size_bytes = sum(item.size_bytes for item in kept)
 
     def _take_frames(self) -> list[str]:
         frames: list[str] = []
         size_bytes = 2
-        for frame in self._due():
+        for item in self._due():
+            frame = _frame_of(item)
             frame_bytes = len(frame.encode()) + 1
             if frames and size_bytes + frame_bytes > FRAME_BYTES_MAX:
-                self._items.appendleft(_Item(frame_bytes, frame))
-                self._size_bytes += frame_bytes
+                self._put_back(_Item(frame_bytes, frame, item.lane, latest=item.latest))
                 break
             size_bytes += frame_bytes
             frames.append(frame)
         return frames
 
-    def _due(self) -> Iterator[str]:
+    def _put_back(self, item: _Item) -> None:
+        """It stays the lane's, so that `reopen` and `forget` find it, and a figure stays replaceable."""
+        if item.latest is not None and item.frame is not None:
+            self._latest[item.latest] = item.frame
+        else:
+            self._items.appendleft(item)
+            self._size_bytes += item.size_bytes
+
+    def _due(self) -> Iterator[_Item]:
         """Yield what is to be sent, in order; whoever stops early puts back the last one."""
         while self._reopening:
-            yield self._reopening.pop().opened_frame()
+            lane = self._reopening.pop()
+            yield _Item(0, lane.opened_frame(), lane)
         while self._items:
             item = self._items[0]
             if item.lane is not None and item.lane in self._lagging:
                 yield from self._catch_up(item.lane)
                 continue
-            yield self._next_frame()
+            yield self._next_item()
         while self._lagging:
             yield from self._catch_up(next(iter(self._lagging)))
         while self._latest:
-            yield self._latest.pop(next(iter(self._latest)))
+            key = next(iter(self._latest))
+            yield _Item(0, self._latest.pop(key), latest=key)
 
-    def _catch_up(self, lane: Lane) -> Iterator[str]:
+    def _catch_up(self, lane: Lane) -> Iterator[_Item]:
         snap = lane.snap_frame(self._lagging.pop(lane))
         if snap is not None:
-            yield snap
+            yield _Item(0, snap, lane)
 
-    def _next_frame(self) -> str:
+    def _next_item(self) -> _Item:
         """Take the oldest item, and the deltas behind it that continue it."""
         item = self._items.popleft()
         self._size_bytes -= item.size_bytes
@@ -217,8 +243,8 @@ class Outbox:
             assert following.event is not None
             run.append(following.event)
         if len(run) <= 1 or item.lane is None:
-            return _frame_of(item)
-        return _joined(item.lane.k, run)
+            return item
+        return _Item(0, _joined(item.lane.k, run), item.lane)
 
     def _continues(self, last: EncodedEvent) -> bool:
         following = self._items[0].event

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from websockets.frames import Opcode
 
+from server.ws.outbox import OVERFLOW_BYTES, OVERFLOW_SECONDS
 from tests.support.fans import Fans, still_works
 from tests.support.gateways import local_gateway
 from tests.support.rows import Rows
@@ -89,6 +90,17 @@ async def test_a_socket_lives_on_when_it_was_too_fast(fans: Fans) -> None:
         await client.wait_for(lambda frame: frame["t"] in {"pong", "err"}, after=after)
         after = len(client.frames)
     assert client.close_code is None
+
+
+async def test_a_socket_behind_which_too_much_waits_is_given_up_at_once(fans: Fans) -> None:
+    sockets = fans.gateway.gateway.sockets
+    async with await fans.raw_socket():
+        *_, connection = sockets._open
+        while connection.outbox._blocked_seconds is None:
+            connection.outbox.put('"' + "x" * 100_000 + '"')
+            await asyncio.sleep(0)
+        connection.outbox.put('"' + "x" * OVERFLOW_BYTES + '"')
+        await eventually(lambda: connection not in sockets._open, deadline_seconds=OVERFLOW_SECONDS / 4)
 
 
 async def test_what_came_too_fast_is_not_done(tight: Fans) -> None:

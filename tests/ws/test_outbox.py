@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -28,6 +29,7 @@ class Chat:
     log: EventLog = field(default_factory=lambda: EventLog(encode_event))
     texts: dict[str, str] = field(default_factory=dict)
     running: str = ""
+    epoch: int = 1
 
     def publish(self, event: SequencedEvent, chunks: int = 1) -> EncodedEvent:
         encoded = self.log.append(event, 0.0, chunks)
@@ -44,10 +46,23 @@ class Chat:
         self.texts[self.running] += text
         self.publish(Delta(text))
 
+    def say_more_than_an_array(self) -> None:
+        """Two answers of which the second does not go into one array with the first."""
+        self.say("x" * (LAGGING_BYTES - 2_000))
+        self.end()
+        self.start()
+        self.say("x" * 4_000)
+
     def end(self) -> None:
         text = self.texts[self.running]
         sha = hashlib.sha256(text.encode()).hexdigest()
         self.publish(AnswerDone(UUID(self.running), EndReason.STOP, Usage(1, 2), len(text), sha))
+
+    def begin_epoch(self) -> None:
+        """Another node has taken over: what it says is numbered anew."""
+        self.epoch += 1
+        self.log = EventLog(encode_event)
+        self.outbox.reopen(self)
 
     def opened_frame(self) -> str:
         newest = list(self.texts.items())[-1:]  # as the transcript does: always the last one, others within 64 KiB
@@ -57,7 +72,7 @@ class Chat:
                 k=self.k,
                 chat="c",
                 channel="deep-sea-lab",
-                epoch="1",
+                epoch=str(self.epoch),
                 seq=self.log.head,
                 mode="snapshot",
                 role="owner",
@@ -74,11 +89,18 @@ class Chat:
 
 def frames_of(outbox: Outbox) -> list[Frame]:
     frames: list[Frame] = []
-    while (text := outbox.take()) is not None:
-        assert len(text.encode()) <= FRAME_BYTES_MAX
-        data = json.loads(text)
-        frames.extend(data if isinstance(data, list) else [data])
+    while more := next_frames(outbox):
+        frames.extend(more)
     return frames
+
+
+def next_frames(outbox: Outbox) -> list[Frame]:
+    text = outbox.take()
+    if text is None:
+        return []
+    assert len(text.encode()) <= FRAME_BYTES_MAX
+    data = json.loads(text)
+    return data if isinstance(data, list) else [data]
 
 
 def test_an_idle_socket_gets_each_event_as_it_is() -> None:
@@ -163,6 +185,46 @@ def test_past_the_last_size_the_socket_is_given_up() -> None:
     assert outbox.has_overflowed
 
 
+def test_nothing_is_kept_for_a_socket_that_was_given_up() -> None:
+    outbox = Outbox()
+    given_up: list[bool] = []
+    outbox.block(lambda: given_up.append(True))
+    for _ in range(2 * OVERFLOW_BYTES // 1000):
+        outbox.put("x" * 1000)
+    assert given_up == [True]
+    assert sum(len(item.frame or "") for item in outbox._items) <= OVERFLOW_BYTES + 1000
+
+
+def more_than_an_array(outbox: Outbox) -> Chat:
+    """A chat of which more waits than goes into one array; the first array was taken."""
+    chat = Chat(outbox)
+    chat.start()
+    chat.say_more_than_an_array()
+    assert outbox.take() is not None
+    return chat
+
+
+def test_what_did_not_go_into_an_array_does_not_follow_the_snapshot_of_a_new_epoch() -> None:
+    outbox = Outbox()
+    more_than_an_array(outbox).begin_epoch()
+    assert [frame["t"] for frame in frames_of(outbox)] == ["opened"]
+
+
+def test_what_did_not_go_into_an_array_is_forgotten_with_its_chat() -> None:
+    outbox = Outbox()
+    outbox.forget(more_than_an_array(outbox))
+    assert frames_of(outbox) == []
+
+
+def test_a_figure_that_did_not_go_into_an_array_is_replaced_by_a_newer_one() -> None:
+    outbox = Outbox()
+    outbox.put('"' + "x" * (FRAME_BYTES_MAX - 20) + '"')
+    outbox.put_latest(("usage", 1), '{"t":"usage","k":1}')
+    assert outbox.take() is not None
+    outbox.put_latest(("usage", 1), '{"t":"usage","k":1,"newer":true}')
+    assert frames_of(outbox) == [{"t": "usage", "k": 1, "newer": True}]
+
+
 def test_only_the_newest_figure_is_sent() -> None:
     outbox = Outbox()
     outbox.put_latest(("usage", 1), '{"t":"usage","k":1}')
@@ -222,3 +284,28 @@ def test_the_reader_is_right_whatever_its_pace(steps: list[str]) -> None:
     read()
     assert view.texts[chat.running] == chat.texts[chat.running]
     assert view.last == chat.log.head
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["say", "flood", "take", "read", "epoch", "reopen"]), max_size=30))
+def test_nothing_of_an_old_epoch_follows_the_new_one(steps: list[str]) -> None:
+    outbox = Outbox()
+    chat = Chat(outbox)
+    view = ChatView(1)
+    act: dict[str, Callable[[], object]] = {
+        "say": lambda: chat.say("word "),
+        "flood": chat.say_more_than_an_array,
+        "take": lambda: [view.apply(frame) for frame in next_frames(outbox)],
+        "read": lambda: [view.apply(frame) for frame in frames_of(outbox)],
+        "epoch": chat.begin_epoch,
+        "reopen": lambda: outbox.reopen(chat),
+    }
+    chat.start()
+    for step in [*steps, "read"]:
+        act[step]()
+        if len(chat.texts[chat.running]) > ANSWER_CHARACTERS_MAX:
+            chat.end()
+            chat.start()
+    act["read"]()
+    assert view.texts[chat.running] == chat.texts[chat.running]
+    assert (view.epoch, view.last) in {("", chat.log.head), (str(chat.epoch), chat.log.head)}
