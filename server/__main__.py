@@ -13,7 +13,7 @@ from server.commands.run import run
 from server.commands.serve import serve
 from server.config import ConfigurationInvalid
 from server.domain.errors import Refusal
-from server.embedded.errors import AlreadyRunning, PartFailed
+from server.embedded.errors import AlreadyRunning, FolderUnusable, PartFailed
 
 app = typer.Typer(
     help="Fans of a channel chat live with that channel's AI, one credit a chat.",
@@ -63,7 +63,7 @@ def main() -> None:
 def _told(error: Exception) -> typer.Exit | None:
     """Tells an error that people can do something about; None if it is a fault of the program."""
     match error:
-        case PartFailed() | NoServer():
+        case PartFailed() | NoServer() | FolderUnusable():
             return fail(str(error), error.remedy)
         case ConfigurationInvalid():
             return fail("\n  ".join(error.problems))
@@ -78,15 +78,17 @@ def _told_by_name(error: Exception) -> typer.Exit | None:
     # These come from modules that most commands do not need; they are loaded if the error is one of theirs.
     from asyncpg import PostgresError
 
-    from server.serving import PortTaken
+    from server.serving import CannotListen
 
     match error:
-        case PortTaken():
-            return fail(str(error))
+        case CannotListen():
+            return fail(str(error), error.remedy)
         case PostgresError():
             return fail(
                 f"PostgreSQL refused: {error}", "Look at TALLYLIGHT_DATABASE_URL; `tallylight doctor` tries it."
             )
+        case OSError(filename=str() as name):
+            return fail(f"{name} cannot be used: {error.strerror}.", "Look whether it is there and who may write it.")
         case TimeoutError() | OSError():
             return fail(f"Something does not answer: {error!r}", "`tallylight doctor` says which part.")
     return None

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 import uvicorn
@@ -33,13 +33,27 @@ CLOSE_SECONDS = 1
 DRAIN_GRACE_SECONDS = 0.5
 WATCH_SECONDS = 1
 LOOK_EVERY_SECONDS = 0.1
+HOST_REMEDY = "Choose with --host: 127.0.0.1 for this machine alone, 0.0.0.0 for every address it has."
+PORT_REMEDY = "Choose one from 1024 up with --port, and let a web server in front have the usual one."
 
 
-class PortTaken(Exception):
+class CannotListen(Exception):
+    """This machine does not let us listen there.
+
+    Attributes:
+        remedy: what to do about it.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+class PortTaken(CannotListen):
     """Somebody listens there already."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} is taken. Choose another one with --port.")
+        super().__init__(f"Port {port} is taken.", "Choose another one with --port.")
         self.port = port
 
 
@@ -59,11 +73,11 @@ def listen(host: str, port: int | None) -> socket.socket:
 
     Raises:
         PortTaken: the port that was asked for, or every one that was tried.
-        OSError: this host or port cannot be listened on.
+        CannotListen: the host is not ours, the port is closed to us, or anything else is in the way.
     """
     wanted = [port] if port is not None else list(range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED))
     for candidate in wanted:
-        family, _, _, _, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
+        family, address = _resolve(host, candidate)
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,11 +89,27 @@ def listen(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             listener.close()
             if error.errno != errno.EADDRINUSE:
-                raise
+                raise _cannot_listen(host, candidate, error) from error
         else:
             listener.setblocking(False)
             return listener
     raise PortTaken(wanted[0])
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CannotListen(f"No host is known as {host}: {error.strerror}.", HOST_REMEDY) from error
+    return family, address
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return CannotListen(f"{host} is not an address of this machine.", HOST_REMEDY)
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return CannotListen(f"Port {port} is closed to this user.", PORT_REMEDY)
+    return CannotListen(f"{host}, port {port}, cannot be listened on: {error.strerror}.", HOST_REMEDY)
 
 
 def serve(

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from server.embedded import ports
-from server.embedded.errors import AlreadyRunning
+from server.embedded.errors import AlreadyRunning, FolderUnusable
 
 SECRET_BYTES = 24
 LOCK_ATTEMPTS = 5
@@ -34,11 +34,14 @@ class DataFolder:
 
         Raises:
             AlreadyRunning: another process has it.
-            OSError: it cannot be made or written.
+            FolderUnusable: it cannot be made or written.
         """
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path.chmod(0o700)
-        file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.chmod(0o700)
+            file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise FolderUnusable(str(self.path), error) from error
         if not _take(file):
             os.close(file)
             instance = self.read_json("instance.json") or {}

@@ -30,3 +30,15 @@ class AlreadyRunning(Exception):
         super().__init__(f"Tallylight is already running{where}, with its data in {folder}.")
         self.folder = folder
         self.address = address
+
+
+class FolderUnusable(Exception):
+    """The data folder cannot be made or written.
+
+    Attributes:
+        remedy: what to do about it.
+    """
+
+    def __init__(self, folder: str, error: OSError) -> None:
+        super().__init__(f"The data folder {folder} cannot be made or written: {error.strerror}.")
+        self.remedy = "Choose another one with --data-dir or TALLYLIGHT_DATA_DIR, or become its owner."

@@ -14,7 +14,7 @@ import pytest
 
 from server.embedded.accounts import choose_account
 from server.embedded.binaries import find_postgres
-from server.embedded.child import Account, Orders
+from server.embedded.child import Account, Orders, run_briefly
 from server.embedded.instance import find_instance
 from tests.support.data_folders import DataFolders
 from tests.support.instances import TALLYLIGHT, TallylightRun, bare_environment
@@ -42,6 +42,12 @@ def start(data_dir: Path, tmp_path: Path) -> Iterator[Start]:
         running.kill()
     for running in started:
         running.wait_gone()
+
+
+def is_closed(port: int) -> bool:
+    """Whether only root may listen there."""
+    lowest = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return lowest.exists() and port < int(lowest.read_text())
 
 
 def balance(running: TallylightRun) -> int:
@@ -124,6 +130,25 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(start: Start) -> Non
     assert "is taken" in running.output
     assert "--port" in running.output
     assert not running.processes()
+
+
+@pytest.mark.skipif(not is_closed(80), reason="this machine lets every user listen on low ports")
+def test_a_port_that_is_closed_to_us_is_told(tmp_path: Path) -> None:
+    argv = (*TALLYLIGHT, "run", "--port", "80", "--data-dir", str(tmp_path / "data"))
+    # Root may listen anywhere, unless it is in a namespace of its own.
+    account = Account.NAMESPACE if os.geteuid() == 0 else Account.SAME
+    done = run_briefly(Orders(argv, account, env=bare_environment(TALLYLIGHT_LLM="scripted")), 20)
+    assert done.returncode == 1
+    assert "Port 80 is closed to this user" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "in the way").touch()
+    running = start("--data-dir", str(tmp_path / "in the way"))
+    assert running.process.wait(20) == 1
+    assert f"The data folder {tmp_path / 'in the way'} cannot be made" in running.output
+    assert "TALLYLIGHT_DATA_DIR" in running.output
 
 
 def test_a_wrong_setting_is_told_before_anything_starts(start: Start, data_dir: Path) -> None:

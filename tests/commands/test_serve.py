@@ -66,3 +66,11 @@ def test_another_schema_is_refused(variables: dict[str, str], empty_postgres_url
     done = subprocess.run([*TALLYLIGHT, "serve"], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "tallylight db upgrade" in done.stderr
+
+
+def test_a_host_that_is_not_ours_is_told(variables: dict[str, str]) -> None:
+    argv = [*TALLYLIGHT, "serve", "--host", "192.0.2.1"]
+    done = subprocess.run(argv, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "192.0.2.1 is not an address of this machine" in done.stderr
+    assert "--host" in done.stderr

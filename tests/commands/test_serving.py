@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from server.serving import NOT_SENT_BYTES, PortTaken, listen
+from server.serving import NOT_SENT_BYTES, CannotListen, PortTaken, listen
 from tests.support.waiting import wait_for
 
 PROGRAM = """
@@ -182,8 +182,16 @@ def test_the_kernel_takes_little_for_a_reader_who_stopped() -> None:
 
 
 def test_a_taken_port_that_was_asked_for_is_an_error() -> None:
-    with listen("127.0.0.1", 0) as listener, pytest.raises(PortTaken, match="--port"):
+    with listen("127.0.0.1", 0) as listener, pytest.raises(PortTaken) as caught:
         listen("127.0.0.1", listener.getsockname()[1])
+    assert "--port" in caught.value.remedy
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid"])
+def test_a_host_that_is_not_ours_is_named(host: str) -> None:
+    with pytest.raises(CannotListen, match=host) as caught:
+        listen(host, 0)
+    assert "--host" in caught.value.remedy
 
 
 def test_the_usual_port_gives_way_to_the_next_free_one() -> None:
