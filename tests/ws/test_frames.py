@@ -141,7 +141,7 @@ async def test_noise_closes_and_hurts_nobody_else(fans: Fans) -> None:
     async with await fans.raw_socket() as neighbour:
         for _ in range(10):
             async with await fans.raw_socket() as socket:
-                socket.send_bytes(b"\xf1" + os.urandom(2_000))
+                socket.send_bytes(b"\xf1\x84" + os.urandom(2_000))
                 assert await socket.close_code() == 1002
         assert (await neighbour.call(PING.decode()))["n"] == 7
 

@@ -1,0 +1,48 @@
+"""A chat is in memory once, however it comes there."""
+
+import asyncio
+from uuid import UUID
+
+from server.chats.history import load_chat
+from server.chats.live_chats import LiveChats
+from server.storage.postgres import Postgres
+from server.ws.encoding import encode_event
+from tests.support.rows import Rows
+from tests.support.waiting import eventually
+
+
+async def waits_for_a_lock(postgres: Postgres) -> bool:
+    """Whether a statement of this database waits for somebody else's transaction."""
+    return bool(
+        await postgres.pool.fetchval(
+            "SELECT true FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' LIMIT 1"
+        )
+    )
+
+
+async def test_a_chat_that_is_added_while_it_is_read_stays_the_one(postgres_url: str) -> None:
+    postgres = await Postgres.open(postgres_url)
+    rows = Rows(postgres)
+    chat_id: UUID = await rows.chat(await rows.session(), await rows.active_channel())
+    loaded = await load_chat(postgres, chat_id, encode_event)
+    assert loaded is not None
+    live_chats = LiveChats(postgres, encode_event)
+    async with asyncio.TaskGroup() as group, postgres.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
+            reading = group.create_task(live_chats.get(chat_id))
+            await eventually(lambda: waits_for_a_lock(postgres))
+            live_chats.add(loaded.live)
+        assert await reading is loaded.live
+    assert live_chats.held(chat_id) is loaded.live
+    await postgres.close()
+
+
+async def test_a_chat_that_many_ask_for_at_once_is_read_once(postgres_url: str) -> None:
+    postgres = await Postgres.open(postgres_url)
+    rows = Rows(postgres)
+    chat_id = await rows.chat(await rows.session(), await rows.active_channel())
+    live_chats = LiveChats(postgres, encode_event)
+    chats = await asyncio.gather(*(live_chats.get(chat_id) for _ in range(8)))
+    assert {id(chat) for chat in chats} == {id(live_chats.held(chat_id))}
+    await postgres.close()
