@@ -28,6 +28,7 @@ class CloseCode(IntEnum):
     SLOW_CONSUMER = 4002, "Too much waited for too long to be read. Come back and resume."
     IDENTITY_CHANGED = 4004, "Who this is has changed: the API key was revoked. Come back as who you are now."
     BAD_TICKET = 4005, "The ticket was used before, is over, or never was. Get a new one and come back."
+    RATE_LIMITED = 4006, "Too many commands in a row that were refused `rate_limited`. Come back, slower."
     OVERLOADED = 4007, "Too much is going on here. Come back later."
     NO_HELLO = 4008, "No `hello` came within 5 seconds. Come back."
     THIRD_STRIKE = 4500, "The third frame that was no command. Stop, and mend the client."

@@ -34,6 +34,9 @@ HELLO_SECONDS: Final = 5.0
 STRIKES_MAX: Final = 2
 """Frames that are no command and are only answered; the next one closes."""
 COMMANDS_WAITING_MAX: Final = 64
+REFUSALS_MAX: Final = 100
+"""Commands above the rate, each sooner after the one before than it was told to be, that are answered; the next one
+closes."""
 
 CarryOut = Callable[["Connection", AnyCommand], Awaitable[None]]
 
@@ -98,6 +101,8 @@ class Connection:
         self._bucket = TokenBucket.full(settings.ws_commands_per_second, settings.ws_commands_burst, time.monotonic())
         self._frame_bytes_max = settings.ws_frame_bytes
         self._strikes = 0
+        self._refusals = 0
+        self._is_patient_from_seconds = 0.0
         self._commands: deque[AnyCommand] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -198,8 +203,7 @@ class Connection:
         elif isinstance(command, Hello) and self._is_greeted:
             self.close(CloseCode.SECOND_HELLO)
         elif wait_seconds:
-            refusal = Refusal(Code.RATE_LIMITED, "Too many commands.", after_seconds=wait_seconds)
-            self.refuse(refusal, rid=_rid(command), k=_alias(command))
+            self._slow_down(command, max(1.0, wait_seconds))
         elif isinstance(command, Ping):
             self.outbox.put(encode(Pong(command.n, now_ms())))
         elif len(self._commands) >= COMMANDS_WAITING_MAX:
@@ -207,6 +211,16 @@ class Connection:
             self.refuse(refusal, rid=_rid(command), k=_alias(command))
         else:
             self._hand_over(command)
+
+    def _slow_down(self, command: AnyCommand, wait_seconds: float) -> None:
+        now_seconds = time.monotonic()
+        self._refusals = 1 if now_seconds > self._is_patient_from_seconds else self._refusals + 1
+        self._is_patient_from_seconds = now_seconds + wait_seconds
+        if self._refusals > REFUSALS_MAX:
+            self.close(CloseCode.RATE_LIMITED)
+            return
+        refusal = Refusal(Code.RATE_LIMITED, "Too many commands.", after_seconds=wait_seconds)
+        self.refuse(refusal, rid=_rid(command), k=_alias(command))
 
     def _strike(self, reason: str) -> None:
         self._strikes += 1

@@ -7,7 +7,7 @@ from server.auth.tickets import TICKET_SECONDS
 from server.chats.event_log import KEPT_BYTES, KEPT_SECONDS
 from server.domain.meter import MIN_ANSWER_TOKENS
 from server.domain.settings import Settings
-from server.ws.connection import HELLO_SECONDS, STRIKES_MAX
+from server.ws.connection import HELLO_SECONDS, REFUSALS_MAX, STRIKES_MAX
 from server.ws.door import TICKET_PREFIX
 from server.ws.endpoint import RETRY_AFTER_SECONDS
 from server.ws.outbox import FRAME_BYTES_MAX, LAGGING_BYTES, OVERFLOW_BYTES, OVERFLOW_SECONDS
@@ -44,7 +44,8 @@ A frame is JSON text, UTF-8, without compression. A client sends one object a fr
 
 Each command but `ping` carries a number `rid` of the client's choice, and its answer carries the same. Commands are
 carried out one after the other. A socket has {_DEFAULTS.ws_commands_burst} commands at once and
-{_DEFAULTS.ws_commands_per_second:g} a second in the long run; one more is answered `rate_limited`. It follows up to
+{_DEFAULTS.ws_commands_per_second:g} a second in the long run; one more is answered `rate_limited`. Who goes on without
+the pause of `after` is closed 4006 after {REFUSALS_MAX} such answers in a row. A socket follows up to
 {_DEFAULTS.ws_chats_per_socket} chats and watches up to {_DEFAULTS.ws_channels_per_socket} channels. These are
 defaults; `ready.limits` tells the ones that hold.
 
