@@ -159,12 +159,13 @@ class Node:
     async def _try_to_renew(self) -> None:
         """Renew if Postgres can be asked. The connection may have been lost by itself, in a freeze or with a restart of
         the server, which says nothing about Postgres: another one is tried."""
-        for _ in range(2):
+        for is_last in (False, True):
             try:
                 with outages_refused():
                     return await self.renew(self.times.lease_seconds / 2)
             except Refusal as refusal:
-                log.warning("lease_not_renewed", error=repr(refusal.__cause__))
+                if is_last:
+                    log.warning("lease_not_renewed", error=repr(refusal.__cause__))
         self.trouble_seconds = self._tried_seconds = time.monotonic()
         return None
 
