@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from server.chats.nodes import LeaseTimes
 from server.domain.errors import Refusal
+from server.domain.origins import origin_of
 from server.domain.settings import known, texts_from_environment
 
 DEFAULT_PORT = 8420
@@ -120,7 +121,7 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
     reader = _Reader(environment)
     config = Config(
         environment=Environment(reader.choice("TALLYLIGHT_ENV", Environment, Environment.PRODUCTION)),
-        public_urls=reader.urls("TALLYLIGHT_PUBLIC_URL", ("http", "https"), "https://chat.example"),
+        public_urls=reader.origins("TALLYLIGHT_PUBLIC_URL", "https://chat.example"),
         database_url=reader.url(
             "TALLYLIGHT_DATABASE_URL", ("postgresql", "postgres"), "postgresql://user:password@host/db"
         ),
@@ -195,13 +196,15 @@ class _Reader:
             self.problems.append(f"{name} is not an address like {example}.")
         return text
 
-    def urls(self, name: str, schemes: Sequence[str], example: str) -> Sequence[str]:
+    def origins(self, name: str, example: str) -> Sequence[str]:
         texts = [text.strip() for text in self.text(name).split(",") if text.strip()]
         if not texts:
             self.problems.append(f"{name} is not set; it looks like {example}, several are separated by commas.")
         for text in texts:
-            if not _is_url(text, schemes) or urlsplit(text).path not in {"", "/"}:
-                self.problems.append(f"{name} holds {text!r}, which is no address like {example}.")
+            try:
+                origin_of(text)
+            except ValueError as error:
+                self.problems.append(f"{name} holds no address like {example}: {error}.")
         return tuple(texts)
 
     def secret(self, name: str) -> str:

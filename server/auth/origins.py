@@ -4,17 +4,15 @@ An origin is scheme, host and port (RFC 6454); two differ when any of the three 
 (lower case, default port left out), so what a request says is compared as it stands.
 """
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers
 
+from server.domain.origins import origin_of
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 """The three ways in which a browser on this machine may name it."""
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origins:
@@ -34,7 +32,7 @@ class Origins:
         Raises:
             ValueError: one is not an http or https origin, or there is none.
         """
-        self.serialized = frozenset(_serialize(url) for url in urls)
+        self.serialized = frozenset(origin_of(url) for url in urls)
         if not self.serialized:
             raise ValueError("at least one public address is needed")
         self.plain_loopback = all(_is_plain_loopback(origin) for origin in self.serialized)
@@ -48,30 +46,6 @@ class Origins:
         """Whether a request carries exactly one Origin header and it is ours; a missing one and ``null`` are not."""
         sent = headers.getlist("origin")
         return len(sent) == 1 and sent[0] in self.serialized
-
-
-def _serialize(url: str) -> str:
-    parts = urlsplit(url.strip())
-    if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"a public address begins with http:// or https://: {url!r}")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"a public address is a scheme, a host and a port, nothing more: {url!r}")
-    return f"{parts.scheme}://{_host_of(parts, url)}{_port_of(parts, url)}"
-
-
-def _host_of(parts: SplitResult, url: str) -> str:
-    host = parts.hostname or ""
-    if not host or not host.isascii() or any(letter.isspace() for letter in host):
-        raise ValueError(f"a public address names a host, in ASCII (punycode): {url!r}")
-    return f"[{ipaddress.IPv6Address(host).compressed}]" if ":" in host else host
-
-
-def _port_of(parts: SplitResult, url: str) -> str:
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"the port of a public address is a number up to 65535: {url!r}") from error
-    return "" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}"
 
 
 def _is_plain_loopback(origin: str) -> bool:
