@@ -16,6 +16,9 @@ from server.llm.model import Fault, Finish, ProviderUsage, provider_refusal
 LINE_MAX_BYTES = 1024 * 1024
 """A longer line is an error: no chunk of a model comes near it."""
 
+TOKENS_MAX = 2**31 - 1
+"""No window comes near it, and a column for the figure holds no more."""
+
 
 # Made for each token, and gone with it: nothing for the garbage collector to look at.
 
@@ -55,7 +58,7 @@ class EventStream:
 
     Attributes:
         finish: why the model ended; None until it has said so.
-        usage: None until the provider has told it.
+        usage: None until the provider has told it, and if it told nonsense.
         is_over: whether nothing follows: the provider has said so, or there is an error.
         error: PROVIDER_ERROR, when an event could not be read or said that the model failed; else None.
     """
@@ -118,7 +121,11 @@ def _decode_leniently(event: bytes) -> _Chunk:
         raise provider_refusal(Fault.GARBLED) from None
 
 
-def _provider_usage(usage: _Usage) -> ProviderUsage:
+def _provider_usage(usage: _Usage) -> ProviderUsage | None:
+    """The figures as they are stored; None if one cannot be true."""
     details = usage.prompt_tokens_details
     cached_tokens = None if details is None else details.cached_tokens
+    figures = (usage.prompt_tokens or 0, usage.completion_tokens or 0, cached_tokens or 0)
+    if not all(0 <= figure <= TOKENS_MAX for figure in figures):
+        return None
     return ProviderUsage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached_tokens)

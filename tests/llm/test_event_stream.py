@@ -105,3 +105,18 @@ def test_figures_that_are_missing_count_as_none() -> None:
     events = EventStream()
     events.feed(event(choices=None, usage={"prompt_tokens": None}))
     assert events.usage == ProviderUsage(0, 0, None)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {**USAGE, "prompt_tokens": 3_000_000_000},
+        {**USAGE, "completion_tokens": -1},
+        {**USAGE, "completion_tokens": 10**30},
+        {**USAGE, "prompt_tokens_details": {"cached_tokens": 2**31}},
+    ],
+)
+def test_figures_that_cannot_be_true_are_dropped(usage: dict[str, Any]) -> None:
+    events = EventStream()
+    assert events.feed(text("x") + event(choices=[], usage=usage)) == ["x"]
+    assert (events.usage, events.error) == (None, None)
