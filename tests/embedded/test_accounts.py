@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.embedded.accounts import OUTSIDE, choose_account, cluster_folder, open_to_all
+from server.embedded.accounts import OUTSIDE, choose_account, cluster_folder, open_to_all, reachable_binaries
 from server.embedded.binaries import PostgresBinaries, find_postgres
 from server.embedded.child import Account
 from server.embedded.data_folder import DataFolder
@@ -81,6 +81,22 @@ def test_nobody_runs_what_only_root_can_reach(binaries: PostgresBinaries, tmp_pa
         server.start()
         assert server.psql.run("SELECT count(*) FROM kept", DATABASE) == "0"
         server.stop()
+
+
+@pytest.mark.root
+def test_a_newer_wheel_in_the_same_place_is_copied_anew(binaries: PostgresBinaries, tmp_path: Path) -> None:
+    closed = closed_copy(binaries, tmp_path)
+    package = closed.installation.parent
+    copies = []
+    for version in ("18.1", "18.2"):
+        about = package.with_name(f"{package.name}-{version}.dist-info")
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package.name}\nVersion: {version}\n")
+        (package / "version").write_text(version)
+        copy = reachable_binaries(closed, Account.NOBODY).installation.parent
+        copies.append((copy / "version").read_text())
+        shutil.rmtree(about)
+    assert copies == ["18.1", "18.2"]
 
 
 def test_a_machine_without_a_place_for_nobody_is_a_clear_error(tmp_path: Path) -> None:
