@@ -94,9 +94,7 @@ class Commands:
             connection.close(guest)
             return
         settings, identity = self._deps.settings.current, guest.identity
-        if not self._deps.sockets.admit(connection, identity, settings):
-            connection.close(CloseCode.TOO_MANY_SOCKETS)
-            return
+        self._deps.sockets.admit(connection, identity, settings)
         connection.identity, connection.only_channel_id = identity, guest.channel_id
         ready = Ready(
             rid=command.rid,

@@ -101,7 +101,9 @@ class Endpoint:
             address=subscriber_of(address),
             address_digest=lambda: self._deps.digests.of(address, datetime.now(UTC).date()),
         )
-        self._deps.sockets.add(connection)
+        if not self._deps.sockets.add(connection, self._deps.settings.current):
+            await send({"type": "websocket.close", "code": int(CloseCode.TOO_MANY_SOCKETS)})
+            return
         try:
             await connection.run()
         except* Exception:

@@ -20,6 +20,7 @@ class Sockets:
 
     def __init__(self) -> None:
         self._open: dict[Connection, None] = {}
+        self._counted: set[Connection] = set()
         self._by_owner: dict[UUID, list[Connection]] = {}
         self._by_address: Counter[str] = Counter()
 
@@ -42,39 +43,40 @@ class Sockets:
         for connection in self._by_owner.get(owner_id, ()):
             connection.close(code)
 
-    def add(self, connection: Connection) -> None:
-        """Count a connection that was accepted."""
-        self._open[connection] = None
-
-    def admit(self, connection: Connection, identity: Identity, settings: Settings) -> bool:
-        """Count a connection as this identity's; the identity's oldest one goes when there are too many.
+    def add(self, connection: Connection, settings: Settings) -> bool:
+        """Count a connection that was accepted, as its address's too unless the handshake says that it is a key's.
 
         Returns:
-            False when its address has too many: this one goes.
+            False when its address has too many: this one goes, and counts for nothing.
         """
-        is_key = identity.kind is IdentityKind.KEY
-        if not is_key:
+        guest = connection.entry.guest
+        if guest is None or guest.identity.kind is not IdentityKind.KEY:
             if self._by_address[connection.address] >= settings.ws_sockets_per_address:
                 return False
             self._by_address[connection.address] += 1
+            self._counted.add(connection)
+        self._open[connection] = None
+        return True
+
+    def admit(self, connection: Connection, identity: Identity, settings: Settings) -> None:
+        """Count a connection as this identity's; the identity's oldest one goes when there are too many."""
+        is_key = identity.kind is IdentityKind.KEY
+        if is_key:
+            self._leave_address(connection)
         own = self._by_owner.setdefault(_owner(identity), [])
         own.append(connection)
         limit = settings.ws_sockets_per_key if is_key else settings.ws_sockets_per_identity
         if len(own) > limit:
             own[0].close(CloseCode.TOO_MANY_SOCKETS)
             del own[0]
-        return True
 
     def remove(self, connection: Connection) -> None:
         """The connection is gone."""
         del self._open[connection]
+        self._leave_address(connection)
         identity = connection.identity
         if identity is None:
             return
-        if identity.kind is not IdentityKind.KEY:
-            self._by_address[connection.address] -= 1
-            if not self._by_address[connection.address]:
-                del self._by_address[connection.address]
         own = self._by_owner.get(_owner(identity), [])
         if connection in own:
             own.remove(connection)
@@ -99,6 +101,14 @@ class Sockets:
         """Close every socket."""
         for connection in self._open:
             connection.close(code)
+
+    def _leave_address(self, connection: Connection) -> None:
+        if connection not in self._counted:
+            return
+        self._counted.remove(connection)
+        self._by_address[connection.address] -= 1
+        if not self._by_address[connection.address]:
+            del self._by_address[connection.address]
 
 
 def _owner(identity: Identity) -> UUID:
