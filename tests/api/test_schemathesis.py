@@ -18,7 +18,7 @@ from server.embedded.valkey import EmbeddedValkey
 from tests.support.asked_server import AskedServer, asked_server
 from tests.support.databases import Databases
 
-EXAMPLES: Final = 25
+EXAMPLES: Final = 20
 Case = schemathesis.Case[Any]
 
 
