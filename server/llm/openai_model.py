@@ -25,6 +25,9 @@ from server.llm.upstream_transport import UpstreamTransport
 
 MaxTokensField = Literal["max_completion_tokens", "max_tokens"]
 
+_NO_KEY = "none"
+"""Shown to servers that ask for no key: the SDK does not go without."""
+
 _STREAMED = {"X-Stainless-Raw-Response": "stream", "Content-Type": "application/json"}
 """The first one tells the SDK to leave the body of the answer unread."""
 
@@ -35,7 +38,7 @@ class OpenAIOptions:
 
     Attributes:
         model: the name the provider knows it by; also its name for people unless `display_name` is set.
-        api_key: kept out of `repr` and of every message.
+        api_key: kept out of `repr` and of every message; empty for a server that asks for none.
         base_url: ends before `/chat/completions`; None is OpenAI's own.
         window_tokens: how much a prompt and its answer may have together, counted by us.
         max_tokens_field: what the limit of an answer is called: `max_tokens` for most compatible servers.
@@ -65,7 +68,7 @@ class OpenAIModel:
     def __init__(self, options: OpenAIOptions) -> None:
         self._options = options
         self._client = openai.AsyncOpenAI(
-            api_key=options.api_key,
+            api_key=options.api_key or _NO_KEY,
             base_url=options.base_url,
             max_retries=options.max_retries,
             timeout=httpx2.Timeout(None, connect=options.connect_timeout_seconds),

@@ -46,6 +46,13 @@ async def test_a_model_on_this_machine_is_reached_past_the_proxy(
     await model.aclose()
 
 
+async def test_a_server_that_needs_no_key_answers(upstream: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    model = OpenAIModel(options_for(upstream.base_url, api_key=""))
+    assert await read(ask(model, "[[tokens=5]]"))
+    await model.aclose()
+
+
 async def test_the_request_holds_what_was_asked_for(upstream: ScriptedServer) -> None:
     model = OpenAIModel(options_for(upstream.base_url, extra_body={"temperature": 0.25}))
     await read(ask(model, "Who?", budget=77))
