@@ -14,6 +14,7 @@ export class ChannelFacts {
   #url;
   #changed;
   #timer = 0;
+  #generation = 0; // of reads; only the newest one counts
 
   constructor(base, name, changed) {
     this.#url = new URL(`api/channels/${encodeURIComponent(name)}`, base);
@@ -23,9 +24,11 @@ export class ChannelFacts {
   /** Ask the server; again and again, gently, while the model is not ready. */
   async read() {
     this.forget();
+    const generation = this.#generation;
     const response = await fetch(this.#url).catch(() => null); // whoever reconnects asks again
     if (!response?.ok) return;
     const {title, status, creditBalance, model} = await response.json();
+    if (generation !== this.#generation) return;
     Object.assign(this, {title, model});
     this.tell({status, balance: creditBalance});
     const pause = POLL_MS[model?.state];
@@ -34,6 +37,7 @@ export class ChannelFacts {
 
   /** Ask no more. */
   forget() {
+    this.#generation++;
     clearTimeout(this.#timer);
   }
 

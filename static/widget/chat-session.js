@@ -29,6 +29,7 @@ export class ChatSession {
   #isSending = false;
   #wantsStop = false;
   #repeatable = null;
+  #visit = 0;
   #timers = new Set();
 
   constructor({url, channel, memory, view}) {
@@ -76,6 +77,8 @@ export class ChatSession {
   forget() {
     if (this.chat?.k) this.#socket.request({t: 'unsub', k: this.chat.k});
     this.chat = this.running = this.#repeatable = null;
+    this.#isResyncing = this.#isOpening = this.#isSending = this.#wantsStop = false;
+    this.#visit++;
     this.#memory.keep({chat: null, openIdem: null, pending: null});
   }
 
@@ -122,6 +125,15 @@ export class ChatSession {
     this.#timers.clear();
   }
 
+  // Ask something about the chat that is open now. Once the reader has left it, nobody hears the answer.
+  #ask(command, onReply) {
+    const visit = this.#visit;
+    return this.#socket.request(command, reply => {
+      if (visit === this.#visit) onReply(reply);
+      else if (reply.t === 'opened') this.#socket.request({t: 'unsub', k: reply.k});
+    });
+  }
+
   #watch() {
     this.#socket.request({t: 'watch', channel: this.#channel}, reply => {
       if (reply.t === 'ok' && !this.chat) this.#socket.settled();
@@ -130,12 +142,13 @@ export class ChatSession {
   }
 
   #subscribe() {
-    const {id, epoch, last} = this.chat;
+    const {chat} = this;
+    const {id, epoch, last} = chat;
     const hasCursor = epoch !== null && this.#failedResumes < MAX_FAILED_RESUMES;
     this.#isResyncing = true;
-    this.#socket.request({t: 'sub', chat: id, ...(hasCursor && {epoch, seq: last})}, reply => {
+    this.#ask({t: 'sub', chat: id, ...(hasCursor && {epoch, seq: last})}, reply => {
       if (reply.t === 'opened') this.#adopt(reply);
-      else if (reply.retry) this.#later(() => this.#subscribe(), reply);
+      else if (reply.retry) this.#later(() => chat === this.chat && this.#subscribe(), reply);
       else this.#lost();
     });
   }
@@ -158,7 +171,7 @@ export class ChatSession {
   #open(message) {
     if (this.#isOpening) return;
     if (!this.#memory.openIdem) this.#memory.keep({openIdem: newIdem()});
-    this.#isOpening = this.#socket.request({t: 'open', idem: this.#memory.openIdem, channel: this.#channel}, reply => {
+    this.#isOpening = this.#ask({t: 'open', idem: this.#memory.openIdem, channel: this.#channel}, reply => {
       this.#isOpening = false;
       if (reply.t === 'opened') this.#adopt(reply);
       else this.#refuse(reply, message);
@@ -166,7 +179,7 @@ export class ChatSession {
   }
 
   #transmit(message) {
-    this.#isSending = this.#socket.request({t: 'send', k: this.chat.k, ...message}, reply => {
+    this.#isSending = this.#ask({t: 'send', k: this.chat.k, ...message}, reply => {
       this.#isSending = false;
       if (reply.t === 'err') this.#refuse(reply, message);
       else this.#accept(reply, message);
