@@ -34,6 +34,9 @@ class Listener:
     def opened(self, chat: "Chat", frame: Frame) -> None:
         """The chat can be followed. Unless its `mode` is replay, all that was known of the text is replaced."""
 
+    def acknowledged(self, chat: "Chat", accepted: "Accepted") -> None:
+        """A message of this client is stored; its events follow."""
+
     def happened(self, chat: "Chat", frame: Frame) -> None:
         """The next event of the chat, each exactly once and in order; `chat.view` has it already."""
 
@@ -288,7 +291,11 @@ class Chat:
             self._wants_stop = False
             _refuse(waiting, frame)
         elif not waiting.outcome.done():
-            waiting.outcome.set_result(Accepted(frame["msg"], frame.get("dup", False)))
+            accepted = Accepted(frame["msg"], frame.get("dup", False))
+            if not accepted.is_repeat:  # what is repeated may have been answered long ago: the events tell
+                self.view.state = "answering"
+            self._listener.acknowledged(self, accepted)
+            waiting.outcome.set_result(accepted)
 
     def _stop_if_wanted(self) -> None:
         running = self.view.running

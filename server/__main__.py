@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from server.commands import apikeys, channels, credits, database, doctor, ledger
+from server.commands.chat.command import chat
 from server.commands.console import fail, out
 from server.commands.place import NoServer
 from server.commands.run import run
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(serve)
+app.command()(chat)
 app.command()(doctor.doctor)
 app.add_typer(database.commands, name="db")
 app.add_typer(channels.commands, name="channel")

@@ -4,9 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from server.auth.api_keys import ApiKeys
 from server.embedded.data_folder import DataFolder
-from server.storage.postgres import Postgres
 
 FOLDER: Final = "secrets"
 FILE: Final = "api-key"
@@ -36,6 +34,9 @@ def read_own_key(data_dir: Path) -> str | None:
 
 
 async def _make_unless_live(kept: str | None, database_url: str) -> str | None:
+    from server.auth.api_keys import ApiKeys
+    from server.storage.postgres import Postgres
+
     postgres = await Postgres.open(database_url)
     try:
         keys = ApiKeys(postgres)
