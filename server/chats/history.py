@@ -14,7 +14,7 @@ from server.domain.events import EncodeEvent
 from server.storage.postgres import Postgres
 
 MESSAGES_MAX: Final = 4_096
-"""Messages of one chat that are ever read: more than 50,000 tokens can hold with one token each and its answer."""
+"""Messages of one chat that are read for the model: the newest ones, far more than any model's window holds."""
 
 _CHAT = """
     SELECT chat.*, channel.name AS channel_name, channel.model AS channel_model

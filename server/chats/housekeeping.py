@@ -43,11 +43,17 @@ class Housekeeping:
         Raises:
             Refusal: `unavailable`.
         """
+        removed = 0
         with outages_refused():
-            status = await self._postgres.pool.execute(_EMPTY_CHATS, ROWS_AT_ONCE_MAX)
+            while (batch := await self._remove_empty_chats()) > 0:
+                removed += batch
             await self._postgres.pool.execute(_GONE_NODES)
             async with self._postgres.pool.acquire() as connection:
                 await quotas.forget_before(connection, datetime.now(UTC).date())
+        return removed
+
+    async def _remove_empty_chats(self) -> int:
+        status = await self._postgres.pool.execute(_EMPTY_CHATS, ROWS_AT_ONCE_MAX)
         return int(status.removeprefix("DELETE "))
 
     async def run(self) -> None:

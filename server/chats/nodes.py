@@ -33,8 +33,6 @@ class LeaseTimes:
     reaper_seconds: float = 2.0
 
 
-DEFAULT_TIMES: Final = LeaseTimes()
-
 JOIN_SECONDS: Final = 10.0
 """What Postgres may take at the start of a process."""
 

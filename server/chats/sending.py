@@ -238,7 +238,7 @@ class Sending:
         if refusal is not None:
             raise refusal
         assert chat.epoch is not None
-        parent = _parent_of(chat, message)
+        parent = await self._parent_of(chat, message)
         tokens = await count_off_loop(message.text)
         meter = chat.meter.admit_prompt(tokens)
         limit_tokens = min(self._settings.current.chat_answer_tokens, self._answer_tokens_max)
@@ -258,6 +258,19 @@ class Sending:
             AnswerRequest(messages, budget.tokens, budget.reason, marks, named=self._named(chat))
         )
         return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), is_reserved=is_first)
+
+    async def _parent_of(self, chat: LiveChat, message: NewMessage) -> LiveMessage | None:
+        """Return the message that the new one follows, in memory or older; None when it is the first."""
+        if message.parent_id is None:
+            return chat.transcript.messages[-1] if chat.transcript.messages else None
+        parent = chat.transcript.by_id(message.parent_id)
+        if parent is None and not chat.transcript.is_whole:
+            with outages_refused():
+                older = await load_messages(self._deps.postgres, chat.facts.id)
+            parent = next((one for one in older if one.id == message.parent_id), None)
+        if parent is None:
+            raise Refusal(Code.NOT_FOUND, "There is no such message to follow in this chat.")
+        return parent
 
     async def _prompt(
         self, chat: LiveChat, text: str, tokens: int, parent: LiveMessage | None, output_tokens: int
@@ -373,16 +386,6 @@ def _repeat(message: NewMessage, stored: LiveMessage) -> Accepted | Refusal:
     if stored.text != message.text:
         return Refusal(Code.CONFLICT, "This idem was used for another text in this chat.")
     return Accepted(stored.id, stored.s, is_repeat=True)
-
-
-def _parent_of(chat: LiveChat, message: NewMessage) -> LiveMessage | None:
-    """Return the message that the new one follows; None when it is the first."""
-    if message.parent_id is None:
-        return chat.transcript.messages[-1] if chat.transcript.messages else None
-    parent = chat.transcript.by_id(message.parent_id)
-    if parent is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such message to follow in this chat.")
-    return parent
 
 
 def _branch(messages: Sequence[LiveMessage], leaf: LiveMessage | None) -> list[LiveMessage]:

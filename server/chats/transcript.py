@@ -66,11 +66,6 @@ class Transcript:
         self.messages = list(messages)
         self.is_whole = is_whole
 
-    @property
-    def last_seq(self) -> int:
-        """Place of the newest message; 0 when there is none."""
-        return self.messages[-1].seq if self.messages else 0
-
     def by_idem(self, idem: str) -> LiveMessage | None:
         """Return the message that was sent with this caller's id; None when it is not held here."""
         return next((message for message in self.messages if message.idem == idem), None)

@@ -1,6 +1,6 @@
 """The SQL of a group commit: what it reads under locks, and what it writes for the starts that were admitted.
 
-Each function is one round trip whatever the size of the batch. Locks are taken in the order that the whole program
+How many statements a batch takes does not depend on its size. Locks are taken in the order that the whole program
 keeps: sessions, channels, chats, quota rows, each sorted by id.
 """
 

@@ -62,11 +62,7 @@ class TurnDeps:
 
 
 class Turn:
-    """One answer of one chat.
-
-    Attributes:
-        why: why it ended; None while it runs.
-    """
+    """One answer of one chat."""
 
     def __init__(
         self,
