@@ -1,5 +1,7 @@
 """Pages, and the visitor's session that opening one begins."""
 
+import html
+import re
 from datetime import timedelta
 from html.parser import HTMLParser
 
@@ -7,6 +9,7 @@ import httpx2
 import pytest
 
 from server.api.deps import ModelState, ModelStatus
+from server.channels.contributors import CONTRIBUTORS_SHOWN_MAX
 from server.storage.postgres import Postgres
 from tests.api.site import Site
 from tests.support.rows import Rows
@@ -98,6 +101,27 @@ async def test_the_page_of_a_channel_shows_its_facts(client: httpx2.AsyncClient,
     assert "<Sea>" not in page
 
 
+async def test_everybody_who_paid_for_the_activation_counts_listed_or_not(
+    client: httpx2.AsyncClient, rows: Rows
+) -> None:
+    channel_id = await rows.channel("lab")
+    for _ in range(CONTRIBUTORS_SHOWN_MAX + 2):
+        await rows.transaction(channel_id, await rows.session(), cents=10)
+    await rows.postgres.pool.execute("UPDATE channel SET activation_funding_cents = 220")
+    assert f"{CONTRIBUTORS_SHOWN_MAX + 2} fans so far." in (await client.get("/c/lab")).text
+    await rows.postgres.pool.execute(
+        "UPDATE channel SET status = 'ACTIVE', activated_at = clock_timestamp(), activation_funding_cents = 1000"
+    )
+    assert f"Paid for by {CONTRIBUTORS_SHOWN_MAX + 2} fans" in (await client.get("/c/lab")).text
+
+
+async def test_a_demo_model_is_named_as_one(client: httpx2.AsyncClient, site: Site, rows: Rows) -> None:
+    site.model = ModelStatus("smollm2-135m", ModelState.READY, demo=True)
+    await rows.active_channel("lab")
+    page = (await client.get("/c/lab")).text
+    assert "Answers come from a demo model, smollm2-135m. It invents facts." in page
+
+
 @pytest.mark.parametrize("state", list(ModelState))
 @pytest.mark.parametrize("status", ["PENDING", "ACTIVE", "INACTIVE"])
 async def test_every_state_of_a_channel_has_its_page(
@@ -119,6 +143,21 @@ async def test_the_list_takes_filters_and_passes_over_what_links_add(client: htt
     page = (await client.get("/?q=kitchen&utm_source=mail&utm_source=again")).text
     assert "Night Kitchen" in page
     assert "Deep Sea Lab" not in page
+
+
+async def test_the_pager_keeps_the_filters_and_the_order(client: httpx2.AsyncClient, rows: Rows) -> None:
+    for number in range(3):
+        await rows.channel(f"a-lab-{number}", title=f"A&B lab {number}")
+    await rows.channel("kitchen")
+    address, shown = "/?q=A%26B+lab&status=PENDING&sort=-title&limit=1", []
+    for way in ("next", "next", "prev"):
+        page = (await client.get(address)).text
+        shown.append(page.partition("A&amp;B lab ")[2][:1])
+        link = re.search(f'href="([^"]+)" rel="{way}"', page)
+        assert link is not None
+        address = "/" + html.unescape(link[1])
+    shown.append((await client.get(address)).text.partition("A&amp;B lab ")[2][:1])
+    assert shown == ["2", "1", "0", "1"]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/c/absent", 404), ("/absent", 404), ("/?limit=0", 400)])
