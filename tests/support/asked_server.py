@@ -1,4 +1,4 @@
-"""A gateway in a thread of its own, for tools that ask it with blocking calls, and a visitor who has talked there."""
+"""A gateway in a process of its own, for tools that ask it with blocking calls, and a visitor who has talked there."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Final
 
 from anyio.from_thread import start_blocking_portal
 
-from tests.support.gateways import LocalGateway, local_gateway
-from tests.support.world import World, made_world
+from tests.support.gateways import GatewayProcess, gateway_process
+from tests.support.world import made_world
 
 CHATS: Final = 3
 """More than one page of a short list."""
@@ -33,16 +33,20 @@ class AskedServer:
 
 @contextlib.contextmanager
 def asked_server(postgres_url: str, redis_url: str) -> Iterator[AskedServer]:
-    """Run one with the demo channels."""
+    """Run one with the demo channels.
+
+    A thread of this process would do for the tools, but not for Hypothesis: it takes another thread's use of `random`
+    for one inside a strategy.
+    """
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(made_world(postgres_url, redis_url)) as world,
-        portal.wrap_async_context_manager(local_gateway(postgres_url, redis_url)) as gateway,
+        portal.wrap_async_context_manager(made_world(postgres_url, redis_url)),
+        portal.wrap_async_context_manager(gateway_process(postgres_url, redis_url)) as gateway,
     ):
-        yield portal.call(_talk, gateway, world)
+        yield portal.call(_talk, gateway)
 
 
-async def _talk(gateway: LocalGateway, world: World) -> AskedServer:
+async def _talk(gateway: GatewayProcess) -> AskedServer:
     client = await gateway.connect()
     for number in range(CHATS):
         opened = await client.open_chat("deep-sea-lab", f"open-{number:04}")
