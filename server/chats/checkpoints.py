@@ -7,7 +7,7 @@ was missed is sent again with the next tick.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 from uuid import UUID
@@ -84,7 +84,10 @@ class Checkpoints:
             log.debug("checkpoints_missed", answers=len(due))
             return
         for (written, text), reply in zip(due, replies, strict=True):
-            written.code_points = 0 if reply is None else written.code_points + len(text)
+            if isinstance(reply, bytes):
+                written.code_points += len(text)
+            elif reply is None or str(reply).startswith("WRONGTYPE"):  # gone, or something else is there
+                written.code_points = 0
 
     async def read(self, chat_id: UUID, epoch: int, message_id: UUID) -> str:
         """Return what Redis has of an answer; "" when it has nothing or cannot be asked."""
@@ -94,13 +97,7 @@ class Checkpoints:
         except RedisUnavailable:
             log.warning("checkpoint_unreadable", chat=str(chat_id))
             return ""
-        text = ""
-        for _entry_id, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries or []):
-            offset = int(fields[b"o"])
-            if offset > len(text):
-                break
-            text = text[:offset] + fields[b"x"].decode()
-        return text
+        return _joined([fields for _, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries or [])])
 
     async def discard(self, chat_id: UUID, epoch: int, message_id: UUID) -> None:
         """Delete what Redis has of an answer; when it cannot be asked, expiry does it."""
@@ -111,14 +108,34 @@ class Checkpoints:
             log.debug("checkpoint_left_to_expire", chat=str(chat_id))
 
 
-async def _append(client: AsyncRedis, due: Sequence[tuple[_Written, str]]) -> list[bytes | None]:
-    """Append to each stream; None in the replies: the stream is gone and has to begin anew."""
+def _joined(entries: Sequence[Mapping[bytes, bytes]]) -> str:
+    """Put an answer together, up to the first entry that is none of ours or does not continue it."""
+    text = ""
+    for fields in entries:
+        try:
+            offset, added = int(fields[b"o"]), fields[b"x"].decode()
+        except (KeyError, ValueError):
+            break
+        if not 0 <= offset <= len(text) or "\0" in added:
+            break
+        text = text[:offset] + added
+    return text
+
+
+async def _append(client: AsyncRedis, due: Sequence[tuple[_Written, str]]) -> list[bytes | Exception | None]:
+    """Append to each stream, those that begin in the place of whatever is there.
+
+    Returns:
+        For each, its entry's id; None: the stream is gone; or what Redis did not like about this one.
+    """
     pipeline = client.pipeline(transaction=False)
+    beginning = [written.key for written, _ in due if written.code_points == 0]
+    for key in beginning:
+        pipeline.delete(key)
     for written, text in due:
         is_first = written.code_points == 0
         pipeline.xadd(written.key, {"o": written.code_points, "x": text}, nomkstream=not is_first)
-    for written, _ in due:
-        if written.code_points == 0:
-            pipeline.expire(written.key, KEPT_SECONDS)
-    replies = await pipeline.execute()
-    return cast("list[bytes | None]", replies[: len(due)])
+    for key in beginning:
+        pipeline.expire(key, KEPT_SECONDS)
+    replies = await pipeline.execute(raise_on_error=False)
+    return cast("list[bytes | Exception | None]", replies[len(beginning) : len(beginning) + len(due)])
