@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.table import Table
 
-from server.commands.console import Json, err, escape, fail, out, print_json
+from server.commands.console import Json, err, escape, fail, out, print_json, table
 from server.commands.place import DataDir, open_postgres
 
 if TYPE_CHECKING:
@@ -41,12 +40,10 @@ def list_keys(*, as_json: Json = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([_facts(key) for key in keys])
         return
-    table = Table("Id", "Name", "Made", "Last used", "State")
+    rows = table("Id", "Name", "Made", "State", folding="Name")
     for key in keys:
-        used = "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H:%M}"
-        state = "live" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
-        table.add_row(str(key.id), escape(key.name), f"{key.created_at:%Y-%m-%d %H:%M}", used, state)
-    out.print(table)
+        rows.add_row(str(key.id), escape(key.name), f"{key.created_at:%Y-%m-%d}", _state(key))
+    out.print(rows)
 
 
 @commands.command()
@@ -85,6 +82,12 @@ async def _revoke(key_id: UUID, data_dir: Path | None) -> "ApiKey | None":
 
     async with open_postgres(data_dir) as postgres:
         return await ApiKeys(postgres).revoke(key_id)
+
+
+def _state(key: "ApiKey") -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    return "never used" if key.last_used_at is None else f"used {key.last_used_at:%Y-%m-%d}"
 
 
 def _facts(key: "ApiKey") -> Mapping[str, Any]:

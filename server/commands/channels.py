@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from server.commands.console import Json, fail, out, print_json
+from server.commands.console import Json, escape, fail, out, print_json, table
 from server.commands.place import DataDir, open_postgres
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ def list_channels(as_json: Json = False, data_dir: DataDir = None) -> None:
     if as_json:
         print_json([_facts(channel) for channel in channels])
         return
-    table = Table("Channel", "Title", "Status", "Goal", "Credits")
+    rows = table("Channel", "Title", "Status", "Goal", "Credits", folding="Title")
     for channel in channels:
-        table.add_row(channel.name, channel.title, channel.status, _goal(channel), f"{channel.credit_balance:,}")
-    out.print(table)
+        credits = f"{channel.credit_balance:,}"
+        rows.add_row(channel.name, escape(channel.title), channel.status, _goal(channel), credits)
+    out.print(rows)
 
 
 @commands.command()
@@ -79,10 +80,10 @@ def show(
     if as_json:
         print_json(facts)
         return
-    table = Table(show_header=False, box=None)
+    lines = Table(show_header=False, box=None)
     for name, value in facts.items():
-        table.add_row(name, "–" if value is None else str(value))
-    out.print(table)
+        lines.add_row(name, "–" if value is None else escape(str(value)))
+    out.print(lines)
 
 
 async def _add(new: "NewChannel", data_dir: Path | None) -> Any:

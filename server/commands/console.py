@@ -5,12 +5,22 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on the standard output, for programs.")]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def table(*columns: str, folding: str) -> Table:
+    """A table for a narrow terminal: `folding` is the column that gives way, the others stay whole to be copied."""
+    made = Table(box=SIMPLE, pad_edge=False)
+    for column in columns:
+        made.add_column(column, no_wrap=column != folding, overflow="fold")
+    return made
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
 
-from server.commands.console import Json, err, escape, out, print_json
+from server.commands.console import Json, err, escape, out, print_json, table
 from server.commands.place import DataDir, open_postgres, open_redis
 
 if TYPE_CHECKING:
@@ -63,10 +62,10 @@ def _print(report: "Report") -> None:
     if report.is_clean:
         out.print(f"The ledger is right: {looked_at}.")
     else:
-        table = Table("Rule", "Row", "Problem")
+        rows = table("Rule", "Row", "Problem", folding="Problem")
         for finding in report.findings:
-            table.add_row(finding.invariant, escape(finding.subject), escape(finding.problem))
-        out.print(table)
+            rows.add_row(finding.invariant, escape(finding.subject), escape(finding.problem))
+        out.print(rows)
         out.print(f"{len(report.findings):,} rows are off{', and more' if report.is_cut else ''}; {looked_at}.")
     if report.differences is None:
         err.print("Redis did not answer; its copies of the balances were not looked at.")

@@ -77,6 +77,6 @@ def _dealt(choices: tuple[str, ...], start: int, topic: str) -> Iterator[str]:
 
 
 def _topic(prompt: str) -> str:
-    """The longest word of the prompt that is not absurdly long."""
-    words = (word for word in _WORD.findall(_DIRECTIVE.sub(" ", prompt)) if len(word) <= _TOPIC_MAX_CHARACTERS)
-    return max(words, key=len, default="this")
+    """The longest word of the prompt that is not absurdly long; the last one of several, as nouns come late."""
+    words = [word for word in _WORD.findall(_DIRECTIVE.sub(" ", prompt)) if len(word) <= _TOPIC_MAX_CHARACTERS]
+    return max(reversed(words), key=len, default="this")

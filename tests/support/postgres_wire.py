@@ -94,7 +94,7 @@ class Requests:
                 self._sql.append(message.body.rstrip(b"\0").decode())
 
     def _exchange(self) -> Exchange:
-        """The exchange that ends here; without a statement when the client only wants to be told that an error is over."""
+        """The exchange that ends here; without a statement when the client only wants to hear that an error is over."""
         sql = "\n".join(dict.fromkeys(self._sql))
         self._sql.clear()
         if sql.startswith("BEGIN"):

@@ -1,6 +1,7 @@
 """A program in a terminal: what stands on its screen, what scrolled away, and keys for it."""
 
 import codecs
+import contextlib
 import fcntl
 import os
 import pty
@@ -90,7 +91,8 @@ class Terminal:
             text = self.text
             return all(one in text for one in texts) and not (gone and gone in text)
 
-        wait_for(lambda: stands() or self.process.poll() is not None, DEADLINE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            wait_for(lambda: stands() or self.process.poll() is not None, DEADLINE_SECONDS)
         assert stands(), f"not {texts} without {gone!r}:\n{self.text}"
 
     def wait_end(self) -> int:

@@ -174,13 +174,8 @@ class Conversation(Listener):
         while True:
             try:
                 text = await self._keyboard.ask(self._draft.text)
-            except EOFError:
+            except (EOFError, KeyboardInterrupt):
                 return None
-            except KeyboardInterrupt:
-                if not self._draft.text:
-                    return None
-                self._draft = _Draft()
-                continue
             if text.strip() == "/new":
                 self._begin_anew()
                 self._note("The next message begins another chat.")
@@ -221,7 +216,7 @@ class Conversation(Listener):
         self._turn = None
         if turn.is_refunded and not self._draft.text:
             self._draft = _Draft(turn.asked)
-        for told, style in turn.notes:
+        for told, style in turn.all_notes:
             self._note(told, style)
         self._note(words.of_meter(self._chat.view, self._chat.balance))
         return True
@@ -317,13 +312,23 @@ class _Turn:
         self.answer = None if chat.view.running is None else chat.view.running.id
         self.asked = ""
         self.notes: list[tuple[str, str]] = []
-        self.is_stopping = self.is_left = self.is_refunded = False
+        self.is_stopping = self.is_left = self.is_refunded = self._has_seen_end = False
 
     @property
     def text(self) -> str:
         """The answer so far."""
-        message = None if self.answer is None else self._chat.view.messages.get(self.answer)
-        return "" if message is None else message.text
+        return "" if self._message is None else self._message.text
+
+    @property
+    def all_notes(self) -> list[tuple[str, str]]:
+        """What there is to say; the end of an answer that a snapshot told is in its status."""
+        if self._has_seen_end or self._message is None:
+            return self.notes
+        return [*self.notes, (words.of_status(self._message.status), "yellow")]
+
+    @property
+    def _message(self) -> Message | None:
+        return None if self.answer is None else self._chat.view.messages.get(self.answer)
 
     def take(self, frame: Frame) -> None:
         """Take an event."""
@@ -335,6 +340,7 @@ class _Turn:
             case "near" | "limit":
                 self.notes.append((words.of_limits(frame), "yellow"))
             case "done":
+                self._has_seen_end = True
                 self.notes.append((words.of_done(frame), "yellow"))
             case "closed":
                 self.is_refunded = frame["why"] == "refunded"

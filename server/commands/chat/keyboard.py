@@ -42,7 +42,7 @@ class Keyboard:
 
         Raises:
             EOFError: Ctrl-D on an empty line.
-            KeyboardInterrupt: Ctrl-C.
+            KeyboardInterrupt: Ctrl-C on an empty line; it clears what is written.
         """
         prompt: StyleAndTextTuples = [("class:prompt", PROMPT)]
         return await self._session.prompt_async(prompt, default=text)
@@ -97,5 +97,12 @@ def _bindings() -> KeyBindings:
     @bindings.add("escape", "enter")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
+
+    @bindings.add("c-c")
+    def _(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt)
 
     return bindings

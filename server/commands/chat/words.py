@@ -28,6 +28,12 @@ _ENDS: Final[Mapping[str, str]] = {
     "interrupted": "The server ended in the middle of the answer; this much was kept.",
     "error": "The model failed.",
 }
+_STATUSES: Final[Mapping[str, str]] = {
+    "cut": _ENDS["cap"],
+    "stopped": _ENDS["user_stop"],
+    "interrupted": _ENDS["interrupted"],
+    "failed": _ENDS["error"],
+}
 _CLOSED: Final[Mapping[str, str]] = {
     "refunded": "No answer came, so the credit went back and this chat is over. Enter asks again, in a new one.",
     "user": "This chat was closed. /new begins another one.",
@@ -65,6 +71,11 @@ def of_refusal(refusal: Refused) -> str:
 def of_done(frame: Frame) -> str:
     """Why an answer ended; empty when it is simply complete."""
     return _ENDS.get(frame["why"], "")
+
+
+def of_status(status: str) -> str:
+    """How an answer ended whose end was not seen; empty when it is simply complete."""
+    return _STATUSES.get(status, "")
 
 
 def of_closed(frame: Frame) -> str:
