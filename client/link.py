@@ -84,14 +84,14 @@ class Link:
         try:
             while not self._closing.is_set():
                 end = await self._connect_and_stay()
-                if self._failure is not None:
-                    raise self._failure
                 if self._closing.is_set():
-                    return
+                    break
                 self.end = end
                 if not comes_back(end):
                     raise Ended(end)
                 await self._wait(end)
+            if self._failure is not None:
+                raise self._failure
         finally:
             self._set_phase(Phase.ENDED)
 

@@ -26,6 +26,7 @@ class Tickets:
             url: the http address of the gateway.
             api_key: ``tl_…``.
         """
+        self._url = url
         self._http = httpx2.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -44,7 +45,7 @@ class Tickets:
         try:
             answer = await self._http.post("/api/ws-tickets", json={"channel": channel})
         except httpx2.TransportError as error:
-            raise Ended(End(ABNORMAL, str(error) or repr(error))) from None
+            raise Ended(End(ABNORMAL, f"{self._url} cannot be reached: {str(error) or repr(error)}")) from None
         told = _object_in(answer.content)
         if answer.is_success and isinstance(told.get("ticket"), str):
             return Pass(ticket=told["ticket"])

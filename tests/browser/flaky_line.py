@@ -16,11 +16,13 @@ class FlakyLine:
 
     Attributes:
         said: the commands of the pages, oldest first.
+        heard: what reached the pages, oldest first.
         deliveries: how often a frame of the server reaches the page; by default once. It gets the parsed frame.
     """
 
     def __init__(self) -> None:
         self.said: list[Frame] = []
+        self.heard: list[Frame] = []
         self.deliveries: Callable[[Frame], int] = lambda _: 1
         self._lines: list[WebSocketRoute] = []
 
@@ -51,6 +53,7 @@ class FlakyLine:
             for frame in told if isinstance(told, list) else [told]:
                 for _ in range(self.deliveries(frame)):
                     page.send(json.dumps(frame))
+                    self.heard.append(frame)
 
         page.on_message(from_page)
         server.on_message(from_server)

@@ -114,7 +114,9 @@ async def test_after_three_failed_resumes_the_whole_text_is_asked_for(
         await line.cut()
         await eventually(lambda: len(line.commands("sub")) == failures, RESUMED_SECONDS)  # noqa: B023 - awaited here
     line.deliveries = lambda frame: 1
+    heard = len(line.heard)
     await line.cut()
+    await eventually(lambda: any(frame["t"] == "opened" for frame in line.heard[heard:]), RESUMED_SECONDS)
     await assert_shown_as_stored(chat)
     assert ["seq" in frame for frame in line.commands("sub")] == [True, True, True, False]
 

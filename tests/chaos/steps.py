@@ -1,6 +1,7 @@
 """The steps of a story, or of a reaper, among all that a gateway asks Postgres; and what strikes at one of them."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,8 +28,8 @@ _BACKGROUND: Final = (
 )
 """Statements that are no step of a story: what a gateway does by itself, and what changes nothing."""
 
-Point = Callable[[int, Step], bool]
-"""A step to strike at, by its number among those that count and by what it is."""
+Point = Callable[[Sequence[Step]], bool]
+"""Whether to strike now: told the steps that count so far, the present one last."""
 
 
 def is_of_the_story(step: Step) -> bool:
@@ -43,17 +44,34 @@ def is_of_a_reaper(step: Step) -> bool:
     return "AS answer_id" in step.sql or "FOR SHARE)" in step.transaction
 
 
-def at_number(number: int) -> Point:
-    """The step with this number among those that count."""
-    return lambda count, _step: count == number
+def each_of(steps: Sequence[Step]) -> list[Point]:
+    """A point for each of these steps of an earlier play: the same request or reply, as many times after its first one.
+
+    What runs at the same time comes in another order each time, so a number alone would miss some steps and meet others
+    twice.
+    """
+    met: Counter[tuple[Side, str]] = Counter()
+    points = []
+    for step in steps:
+        met[_kind(step)] += 1
+        points.append(_at_time(_kind(step), met[_kind(step)]))
+    return points
+
+
+def _at_time(kind: tuple[Side, str], times: int) -> Point:
+    return lambda seen: _kind(seen[-1]) == kind and sum(_kind(step) == kind for step in seen) == times
+
+
+def _kind(step: Step) -> tuple[Side, str]:
+    return step.side, step.transaction if step.sql.startswith("COMMIT") else step.sql
 
 
 def at_commit(side: Side, part: str) -> Point:
     """The first commit of a transaction with this statement."""
-    return lambda _count, step: step.side is side and step.is_commit_of(part)
+    return lambda seen: seen[-1].side is side and seen[-1].is_commit_of(part)
 
 
-def never(_count: int, _step: Step) -> bool:
+def never(_seen: Sequence[Step]) -> bool:
     """No step."""
     return False
 
@@ -90,7 +108,7 @@ class Strike:
         if not self.counts(step):
             return Verdict.PASS
         self.seen.append(step)
-        if not self.is_meant(len(self.seen), step):
+        if not self.is_meant(self.seen):
             return Verdict.PASS
         self.has_struck = True
         if self.act is not None:

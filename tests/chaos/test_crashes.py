@@ -18,7 +18,7 @@ from tests.chaos.steps import (
     Point,
     Strike,
     at_commit,
-    at_number,
+    each_of,
     is_of_the_story,
     never,
 )
@@ -77,7 +77,7 @@ async def test_a_gateway_is_killed_at_every_step(stage: Stage) -> None:
     async with stage.process() as survivor:
         scene = Scene(stage, survivor)
         whole = await scene.kill_at(never)
-        struck = await scene.kill_at_each([at_number(number) for number in range(1, len(whole.seen) + 1)])
+        struck = await scene.kill_at_each(each_of(whole.seen))
         killed_at = [one.seen[-1] for one in struck if one.has_struck]
         for part in (OPEN, CHARGE, MESSAGES, SPEND, SAVE, REFUND):
             for side in Side:

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.chaos.stage import Stage
-from tests.chaos.steps import Point, Strike, at_number, is_of_a_reaper, never
+from tests.chaos.steps import Point, Strike, each_of, is_of_a_reaper, never
 from tests.support.crowds import Guest, join
 from tests.support.forked_gateways import ForkedGateway
 from tests.support.gateways import SCRIPTED, SHORT_LEASE, local_gateway
@@ -137,12 +137,12 @@ async def strike_a_reaper(stage: Stage, point: Point, *, is_killed: bool) -> Str
 
 def at_taking(side: Side) -> Point:
     """The statement that takes a chat."""
-    return lambda _count, step: step.side is side and "FOR SHARE)" in step.sql
+    return lambda seen: seen[-1].side is side and "FOR SHARE)" in seen[-1].sql
 
 
 def at_finishing(side: Side) -> Point:
     """The commit of a taken chat and its finished answer."""
-    return lambda _count, step: step.side is side and step.is_commit_of("FOR SHARE)")
+    return lambda seen: seen[-1].side is side and seen[-1].is_commit_of("FOR SHARE)")
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
@@ -156,5 +156,5 @@ async def test_a_reaper_is_struck_around_its_commit(stage: Stage, point: Point, 
 @pytest.mark.parametrize("is_killed", [False, True])
 async def test_a_reaper_is_struck_at_every_step(stage: Stage, is_killed: bool) -> None:
     whole = await strike_a_reaper(stage, never, is_killed=False)
-    for number in range(1, len(whole.seen) + 1):
-        assert (await strike_a_reaper(stage, at_number(number), is_killed=is_killed)).has_struck
+    for point in each_of(whole.seen):
+        assert (await strike_a_reaper(stage, point, is_killed=is_killed)).has_struck

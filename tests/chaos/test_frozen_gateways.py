@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tests.chaos.stage import Stage
-from tests.chaos.steps import CHARGE, REFUND, SAVE, SPEND, Point, Strike, at_commit, at_number, is_of_the_story, never
+from tests.chaos.steps import CHARGE, REFUND, SAVE, SPEND, Point, Strike, at_commit, each_of, is_of_the_story, never
 from tests.chaos.story import Story
 from tests.support.crowds import Guest, join
 from tests.support.forked_gateways import ForkedGateway
@@ -158,4 +158,4 @@ async def test_a_gateway_freezes_at_every_step(stage: Stage) -> None:
                 return await freeze_at(stage, survivor, point)
 
         whole = await try_one(never)
-        await asyncio.gather(*(try_one(at_number(number)) for number in range(1, len(whole.seen) + 1)))
+        await asyncio.gather(*(try_one(point) for point in each_of(whole.seen)))

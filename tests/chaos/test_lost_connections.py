@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.chaos.stage import Stage
-from tests.chaos.steps import Point, Strike, at_number, is_of_the_story, never
+from tests.chaos.steps import Point, Strike, each_of, is_of_the_story, never
 from tests.chaos.story import Story
 from tests.support.gateways import LocalGateway
 from tests.support.postgres_proxy import PostgresProxy, pass_on
@@ -38,8 +38,9 @@ async def play_with_each(stage: Stage, is_tried: Callable[[int], bool]) -> None:
     """Lose the connection once at each of these steps, in one story each."""
     async with stage.behind_proxy() as (proxy, gateway):
         whole = await play_with(stage.world, gateway, proxy, never)
-        for number in filter(is_tried, range(1, len(whole.seen) + 1)):
-            await play_with(stage.world, gateway, proxy, at_number(number))
+        for number, point in enumerate(each_of(whole.seen), 1):
+            if is_tried(number):
+                await play_with(stage.world, gateway, proxy, point)
 
 
 async def test_some_steps(stage: Stage) -> None:

@@ -4,24 +4,22 @@ import contextlib
 import json
 import re
 import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 
 from server.auth.api_keys import ApiKeys
-from server.embedded.valkey import EmbeddedValkey
 from server.llm.scripted_text import long_text
-from tests.support.databases import Databases
-from tests.support.gateways import GatewayProcess, gateway_process, local_gateway
+from tests.commands.house import House
+from tests.support.gateways import GatewayProcess, gateway_process
 from tests.support.instances import bare_environment
-from tests.support.terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER, Terminal
+from tests.support.terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER
 from tests.support.waiting import wait_for
-from tests.support.world import World, made_world
+from tests.support.world import made_world
 
 GREETED: Final = "begins another chat"
 SHORT: Final = "Tell me about lamps. [[tokens=40 rate=200]]"
@@ -36,61 +34,6 @@ WORD: Final = re.compile(r"[A-Za-z’']+")
 def beginning(asked: str) -> str:
     """How the scripted answer to this begins, as it is drawn."""
     return long_text(asked, 1).replace("**", "")[:30]
-
-
-@dataclass
-class House:
-    """A gateway, and a terminal for it.
-
-    Attributes:
-        environment: of the terminal's program; the key is in it.
-    """
-
-    portal: BlockingPortal
-    world: World
-    url: str
-    environment: Mapping[str, str]
-
-    def terminal(self, *arguments: str, channel: str = "deep-sea-lab", columns: int = 80, rows: int = 24) -> Terminal:
-        """Start `tallylight chat` there."""
-        command = [sys.executable, "-m", "server", "chat", channel, "--url", self.url, *arguments]
-        return Terminal(command, self.environment, columns=columns, rows=rows)
-
-    def ask(self, query: str, *values: object) -> list[Any]:
-        """Rows of the database."""
-        return [tuple(row) for row in self.portal.call(lambda: self.world.postgres.pool.fetch(query, *values))]
-
-    @property
-    def answers(self) -> list[str]:
-        """The stored answers, the newest first."""
-        return [text for (text,) in self.ask("SELECT content FROM message WHERE type = 'AI' ORDER BY id DESC")]
-
-
-@pytest.fixture(scope="module")
-def shared(
-    databases: Databases, valkey_server: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    """The module's gateway, in a thread of its own."""
-    name = databases.create()
-    valkey_server.resp.run("FLUSHALL")
-    urls = databases.url(name), valkey_server.url
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(made_world(*urls)) as world,
-        portal.wrap_async_context_manager(local_gateway(*urls)) as gateway,
-    ):
-        yield House(portal, world, gateway.url, {})
-    databases.drop(name)
-
-
-@pytest.fixture
-def house(shared: House, tmp_path: Path) -> House:
-    """The gateway with a key and a home of this test's own; the channel has credits."""
-    _, secret = shared.portal.call(ApiKeys(shared.world.postgres).create, "of a test")
-    shared.portal.call(shared.world.set_balance, 50)
-    environment = bare_environment(TALLYLIGHT_API_KEY=secret, XDG_STATE_HOME=str(tmp_path))
-    del environment["COLUMNS"]
-    return House(shared.portal, shared.world, shared.url, environment)
 
 
 def test_an_answer_is_drawn_with_its_meter_and_the_balance(house: House) -> None:

@@ -8,6 +8,7 @@ from client.chat import Chat, Listener
 from client.errors import Ended, Refused
 from client.frames import Frame
 from client.link import Phase
+from client.view import Message
 from server.commands.chat import words
 from server.commands.chat.growing_markdown import harmless
 from server.commands.console import err, escape
@@ -61,9 +62,9 @@ class OneAnswer(Listener):
 
     def opened(self, chat: Chat, frame: Frame) -> None:
         """A snapshot may hold what was missed, the end included."""
-        self._write(chat)
-        if self._answer is not None and chat.view.running is None and frame["mode"] != "replay":
-            self._is_over.set()
+        message = self._write(chat)
+        if message is not None and chat.view.running is None and frame["mode"] != "replay":
+            self._end(message.status == "done", words.of_status(message.status))
 
     def happened(self, chat: Chat, frame: Frame) -> None:
         """Write what is new."""
@@ -71,12 +72,15 @@ class OneAnswer(Listener):
             self._answer = frame["id"]
         self._write(chat)
         if frame["t"] == "done":
-            self._is_whole = frame["why"] == "stop"
-            if told := words.of_done(frame):
-                _tell(told)
-            self._is_over.set()
+            self._end(frame["why"] == "stop", words.of_done(frame))
 
-    def _write(self, chat: Chat) -> None:
+    def _end(self, is_whole: bool, told: str) -> None:
+        self._is_whole = is_whole
+        if told:
+            _tell(told)
+        self._is_over.set()
+
+    def _write(self, chat: Chat) -> Message | None:
         message = None if self._answer is None else chat.view.messages.get(self._answer)
         if message is not None:
             new = message.text[self._written :]
@@ -85,6 +89,7 @@ class OneAnswer(Listener):
             if message.status != "streaming":
                 sys.stdout.write("\n")
             sys.stdout.flush()
+        return message
 
 
 def _tell(told: str) -> None:
