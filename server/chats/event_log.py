@@ -5,6 +5,7 @@ Kept are the running answer whole and, behind it, what is younger than a time or
 """
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -72,8 +73,8 @@ class EventLog:
             self._size_bytes -= oldest.size_bytes
 
     def after(self, seq: int) -> list[EncodedEvent] | None:
-        """Return the events that follow the cursor `seq`; None when only a snapshot is exact: the cursor is ahead of
-        the head, inside a unit, or older than what is kept."""
+        """Return the events that follow the cursor `seq`, adjacent deltas joined; None when only a snapshot is exact:
+        the cursor is ahead of the head, inside a unit, or older than what is kept."""
         if seq == self.head:
             return []
         if seq > self.head:
@@ -85,9 +86,22 @@ class EventLog:
             later.append(unit)
         if not later or later[-1].s - later[-1].n != seq:
             return None
-        return [self._whole(unit) for unit in reversed(later)]
+        return list(self._joined(reversed(later)))
 
-    def _whole(self, unit: _Unit) -> EncodedEvent:
-        if isinstance(unit.kept, str):
-            return self._encode(Delta(unit.kept, unit.n), unit.s, unit.n)
-        return unit.kept
+    def _joined(self, units: Iterable[_Unit]) -> Iterator[EncodedEvent]:
+        texts: list[str] = []
+        s = n = 0
+        for unit in units:
+            if isinstance(unit.kept, str):
+                texts.append(unit.kept)
+                s, n = unit.s, n + unit.n
+                continue
+            if texts:
+                yield self._delta(texts, s, n)
+                texts, n = [], 0
+            yield unit.kept
+        if texts:
+            yield self._delta(texts, s, n)
+
+    def _delta(self, texts: list[str], s: int, n: int) -> EncodedEvent:
+        return self._encode(Delta("".join(texts), n), s, n)

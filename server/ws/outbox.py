@@ -50,7 +50,8 @@ class _Item:
     """A frame, or an event of a lane that becomes one when it is sent.
 
     Attributes:
-        lane: whose the event or the frame is; None: an answer to a command, or a figure.
+        lane: whose the event or the frame is; None: an answer to a command, or a figure. With neither frame nor event
+            it is a snapshot of the lane, made when it is sent.
         latest: what a figure is of; None: it is no figure.
     """
 
@@ -111,11 +112,14 @@ class Outbox:
             self._append(_Item(event.size_bytes + HEAD_BYTES, None, lane, event))
 
     def reopen(self, lane: Lane) -> None:
-        """Drop the events of a chat; a snapshot of it goes out before any other."""
+        """Drop the events of a chat; a snapshot of it goes out before any other.
+
+        It goes out behind the answers to commands that wait already: one of them may be what opens the chat.
+        """
         self._drop(lane, lambda event: True)
         self._lagging.pop(lane, None)
         self._reopening.add(lane)
-        self.filled.set()
+        self._append(_Item(0, lane=lane))
 
     def forget(self, lane: Lane) -> None:
         """The chat is not followed any more: drop what waits of it."""
@@ -212,9 +216,6 @@ class Outbox:
 
     def _due(self) -> Iterator[_Item]:
         """Yield what is to be sent, in order; whoever stops early puts back the last one."""
-        while self._reopening:
-            lane = self._reopening.pop()
-            yield _Item(0, lane.opened_frame(), lane)
         while self._items:
             item = self._items[0]
             if item.lane is not None and item.lane in self._lagging:
@@ -236,6 +237,9 @@ class Outbox:
         """Take the oldest item, and the deltas behind it that continue it."""
         item = self._items.popleft()
         self._size_bytes -= item.size_bytes
+        if item.lane is not None and item.frame is None and item.event is None:
+            self._reopening.discard(item.lane)
+            return _Item(0, item.lane.opened_frame(), item.lane)
         run = [item.event] if item.event is not None and isinstance(item.event.event, Delta) else []
         while run and self._items and self._items[0].lane is item.lane and self._continues(run[-1]):
             following = self._items.popleft()

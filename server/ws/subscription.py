@@ -6,7 +6,7 @@ from server.chats.live_chat import LiveChat
 from server.chats.transcript import LiveMessage
 from server.domain.events import EncodedEvent, Usage
 from server.ws.encoding import usage_figures, wire_state
-from server.ws.outbox import Outbox
+from server.ws.outbox import LAGGING_BYTES, Outbox
 from server.ws.protocol import (
     Author,
     CreditFigures,
@@ -50,13 +50,16 @@ class Subscription:
         """Answer the command that opened this chat and follow it from there.
 
         Args:
-            mode: `new`, or `snapshot`; a cursor that can be served exactly makes it `replay`.
+            mode: `new`, or `snapshot`; a cursor that can be served exactly makes it `replay`, unless so much was
+                missed that a slow reader's events would be dropped for it.
             epoch: the cursor's epoch; None: no cursor.
             seq: the cursor; None: no cursor.
         """
         missed = None
         if self.chat.epoch is not None and seq is not None and epoch == str(self.chat.epoch):
             missed = self.chat.log.after(seq)
+        if missed is not None and sum(event.size_bytes for event in missed) > LAGGING_BYTES:
+            missed = None
         self._outbox.put(self.opened_frame("replay" if missed is not None else mode, rid))
         for event in missed or ():
             self.push(event)

@@ -216,6 +216,21 @@ def test_what_did_not_go_into_an_array_is_forgotten_with_its_chat() -> None:
     assert frames_of(outbox) == []
 
 
+def test_a_snapshot_does_not_overtake_what_opens_the_chat_or_answers_a_command() -> None:
+    outbox = Outbox()
+    chat = Chat(outbox)
+    outbox.put('{"t":"opened","rid":2}')
+    chat.start()
+    chat.say("x" * LAGGING_BYTES)
+    chat.end()
+    outbox.put('{"t":"ok","rid":3}')
+    chat.start()
+    chat.say("too much")
+    first, ok, snapshot = frames_of(outbox)
+    assert (first, ok) == ({"t": "opened", "rid": 2}, {"t": "ok", "rid": 3})
+    assert (snapshot["t"], snapshot["mode"], snapshot["seq"]) == ("opened", "snapshot", chat.log.head)
+
+
 def test_a_figure_that_did_not_go_into_an_array_is_replaced_by_a_newer_one() -> None:
     outbox = Outbox()
     outbox.put('"' + "x" * (FRAME_BYTES_MAX - 20) + '"')

@@ -79,6 +79,28 @@ async def test_every_cursor_of_an_answer_is_resumed_exactly(patient_gateway: Loc
             assert again["msgs"][-1]["text"] == whole.texts[done["id"]]
 
 
+@pytest.mark.parametrize("answers", [1, 2, 3, 6])
+async def test_whole_answers_that_were_missed_are_all_there_after_the_return(
+    patient_gateway: LocalGateway, answers: int
+) -> None:
+    """A replay while that is little; a snapshot where it would be more than may wait for a slow reader."""
+    there = await patient_gateway.connect()
+    opened = await there.open_chat("deep-sea-lab")
+    await there.ask(opened["k"], "Short. [[tokens=5]]", "idem-0000")
+    left = await patient_gateway.connect()
+    k: int = (await left.call("sub", chat=opened["chat"]))["k"]
+    view = seen_by(left, k)
+    await left.close()
+    for number in range(1, answers + 1):
+        done = await there.ask(opened["k"], "Long. [[tokens=2048 rate=0]]", f"idem-000{number}")
+    back, resumed = await resume(patient_gateway, opened["chat"], view)
+    await back.call("watch", channel="deep-sea-lab")
+    assert [frame["t"] for frame in back.frames].count("opened") == 1
+    seen_by(back, resumed["k"], view)
+    assert view.last == done["s"]
+    assert len(view.texts[done["id"]]) == done["len"]
+
+
 async def test_a_second_tab_follows_the_running_answer_from_a_snapshot(gateway: LocalGateway) -> None:
     first = await gateway.connect()
     opened = await first.open_chat("deep-sea-lab")
