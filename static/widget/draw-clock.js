@@ -28,13 +28,15 @@ export class DrawClock {
     this.cancel();
     const begun = performance.now();
     this.#isDrawing = true;
-    this.#draw();
-    this.#isDrawing = false;
-    const cost = performance.now() - begun;
-    this.#pauseUntil = cost > SLOW_DRAW_MS ? begun + Math.max(SLOW_PAUSE_MS, cost * MAX_SHARE) : 0;
-    if (this.#isAskedAgain) {
+    try {
+      this.#draw();
+    } finally { // one drawing that fails must not be the last one
+      this.#isDrawing = false;
+      const cost = performance.now() - begun;
+      this.#pauseUntil = cost > SLOW_DRAW_MS ? begun + Math.max(SLOW_PAUSE_MS, cost * MAX_SHARE) : 0;
+      const isAskedAgain = this.#isAskedAgain;
       this.#isAskedAgain = false;
-      this.request();
+      if (isAskedAgain) this.request();
     }
   };
 

@@ -46,7 +46,8 @@ export class ScrollFollower {
 
   #scrolled() {
     const {scrollTop, scrollHeight, clientHeight} = this.#log;
-    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#set(true);
+    const isOurs = scrollTop === this.#top; // told late, when the reader may have let go already
+    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#set(this.isFollowing || !isOurs);
     else if (scrollTop < this.#top - 1) this.#set(false); // dragged by its bar, or moved by a script of the page
     this.#top = scrollTop;
   }

@@ -59,6 +59,19 @@ async def test_one_turn_upward_lets_go_at_once(log_page: Page) -> None:
     assert await log_page.evaluate("() => changes") == [False]
 
 
+async def test_a_move_of_the_log_itself_does_not_take_hold_again(log_page: Page) -> None:
+    is_following = await log_page.evaluate(
+        """async () => {
+          grow(); // moves the log; the event that tells so comes with the next frame
+          log.dispatchEvent(new WheelEvent('wheel', {deltaY: -40}));
+          await new Promise(requestAnimationFrame);
+          await new Promise(requestAnimationFrame);
+          return follower.isFollowing;
+        }"""
+    )
+    assert is_following is False
+
+
 @pytest.mark.parametrize("key", ["ArrowUp", "PageUp", "Home"])
 async def test_keys_that_lead_upward_let_go(log_page: Page, key: str) -> None:
     await log_page.evaluate("() => log.focus()")
@@ -118,6 +131,26 @@ async def test_a_slow_drawing_is_drawn_at_most_ten_times_a_second(component_page
         }"""
     )
     assert min(pauses) >= 99
+
+
+async def test_a_drawing_that_fails_is_not_the_last_one(component_page: Page) -> None:
+    draws = await component_page.evaluate(
+        """async () => {
+          const {DrawClock} = await import('/static/widget/draw-clock.js');
+          let draws = 0;
+          const clock = new DrawClock(() => {
+            if (++draws === 1) throw new Error('for the test');
+          });
+          try {
+            clock.flush();
+          } catch { /* the first drawing failed, as it should */ }
+          clock.request();
+          await new Promise(requestAnimationFrame);
+          await new Promise(requestAnimationFrame);
+          return draws;
+        }"""
+    )
+    assert draws == 2
 
 
 async def test_what_is_flushed_is_drawn_at_once_and_once(component_page: Page) -> None:
