@@ -6,6 +6,7 @@ const DEFAULT_HEARTBEAT_MS = 25_000;
 const DEFAULT_RECONNECT_JITTER_MS = 3_000;
 const RETRY_FLOOR_MS = 500;
 const RETRY_LIMIT_MS = 20_000;
+const DRAINING = 4001;
 
 const STOP_CODES = new Set([1000, 1003, 1007, 1009]);
 const staysClosed = code => STOP_CODES.has(code) || (code >= 4500 && code <= 4999);
@@ -158,15 +159,16 @@ export class ChatSocket {
       this.#setPhase('refused');
       return;
     }
-    const delay = this.#delay();
+    const delay = this.#delay(code);
     this.retryAt = Date.now() + delay;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#setPhase('waiting');
   }
 
-  #delay() {
+  // The first wait spreads the clients of a lost server; so does every wait after one that drains.
+  #delay(code) {
     const attempt = this.#attempt++;
-    if (attempt === 0) return Math.random() * this.#reconnectJitterMs;
+    if (attempt === 0 || code === DRAINING) return Math.random() * this.#reconnectJitterMs;
     return Math.min(RETRY_LIMIT_MS, RETRY_FLOOR_MS * (1 + Math.random() * 2 ** attempt));
   }
 }
