@@ -7,7 +7,7 @@ const REPLY_TOKENS = 1_650; // a question and its answer, roughly
 const REFUSED_BY_CODE = {4501: 'notAllowed', 4502: 'banned', 4503: 'outdated', 4505: 'tooManyTabs', 4506: 'gone'};
 const REFUSAL_TEXTS = {
   busy: 'busy', channel_pending: 'pending', channel_inactive: 'paused', closed: 'closed', too_large: 'tooLarge',
-  unavailable: 'unavailable', overloaded: 'unavailable', provider_error: 'modelDown', forbidden: 'forbidden',
+  unavailable: 'unavailable', overloaded: 'overloaded', provider_error: 'modelDown', forbidden: 'forbidden',
 };
 
 const alert = (text, ...actions) => ({tone: 'alert', text, actions});

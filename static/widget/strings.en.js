@@ -91,9 +91,10 @@ export default {
     tooManyCharacters: (length, limit) =>
       `Your message has ${number(length)} characters, ${number(limit)} can be sent. Shorten it to send.`,
     tooLarge: 'Your message is too long for this model. Shorten it to send.',
-    unavailable: 'The chat cannot take messages at the moment. Nothing was charged.',
+    unavailable: 'The server cannot answer right now. Your text is kept; send it again.', // it may have been stored
+    overloaded: 'The chat cannot take messages at the moment. Nothing was charged.',
     forbidden: 'Only people who are signed in can chat here.',
-    failed: 'The message could not be sent. Nothing was charged.',
+    failed: 'The message could not be sent. Your text is kept.',
     slow: 'This is taking longer than usual.',
     warming: 'Warming up the demo model. A first answer may take a minute.',
     modelDown: 'The model does not respond at the moment.',

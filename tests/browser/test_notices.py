@@ -179,9 +179,23 @@ STATES = [
     pytest.param(
         refused("unavailable", retry=True),
         "alert",
+        "The server cannot answer right now. Your text is kept; send it again.",
+        ["tryAgain"],
+        id="database down: whether it was stored is not known",
+    ),
+    pytest.param(
+        refused("overloaded", retry=True),
+        "alert",
         "The chat cannot take messages at the moment. Nothing was charged.",
         ["tryAgain"],
-        id="database down",
+        id="too many chats",
+    ),
+    pytest.param(
+        refused("internal"),
+        "alert",
+        "The message could not be sent. Your text is kept.",
+        [],
+        id="a refusal that the widget does not know",
     ),
     pytest.param(
         {"closedWhy": "refunded", "chat": {"state": "closed", "credit": "refunded"}},
