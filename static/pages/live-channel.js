@@ -36,7 +36,7 @@ function showChannel({status, activationFunding, activationGoal, creditBalance})
   page.dataset.status = status;
   say('air', AIR[status]);
   say('funding', dollars(activationFunding));
-  say('missing', `${dollars(Math.max(0, activationGoal - activationFunding))} to go.`);
+  if (activationFunding > 0) say('missing', `${dollars(Math.max(0, activationGoal - activationFunding))} to go.`);
   fillSegments(activationFunding);
   showCredits({balance: creditBalance});
 }

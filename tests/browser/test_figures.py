@@ -7,6 +7,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 from tests.browser.conftest import NewChannel, OpenChat
 from tests.browser.flaky_line import FlakyLine
 from tests.browser.live_server import LiveServer
+from tests.support.waiting import eventually
 
 POLLED_MS = 10_000
 
@@ -69,6 +70,21 @@ async def test_a_channel_goes_on_air_in_front_of_those_who_wait(
     await expect(page.locator(".air")).to_have_text("On air", timeout=POLLED_MS)
     await page.get_by_role("link", name=re.compile("Open the chat")).click()
     await expect(page.locator("channel-chat .state")).to_have_text("On air")
+
+
+async def test_the_first_gift_takes_the_place_of_the_call_for_it(
+    new_channel: NewChannel, context: BrowserContext, live_server: LiveServer
+) -> None:
+    line = FlakyLine()
+    await line.install(context)
+    url = await new_channel(credits=None)
+    page = await context.new_page()
+    await page.goto(url)
+    await eventually(lambda: any(frame["t"] == "channel" for frame in line.heard))
+    await expect(page.get_by_text("Be the first to contribute.")).to_be_visible()
+    await live_server.give(name_of(url), 300)
+    await expect(page.get_by_text("$7 to go.")).to_be_visible(timeout=POLLED_MS)
+    await expect(page.get_by_text("Be the first to contribute.")).to_have_count(0)
 
 
 async def test_a_paused_channel_can_be_read_but_not_asked(
