@@ -20,6 +20,7 @@ export class Frame {
   #status = element('div', {className: 'hidden', role: 'status'});
   #alert = element('div', {className: 'hidden', role: 'alert'});
   #noticeKey = '';
+  #actions = '';
 
   constructor(strings, on) {
     this.#strings = strings;
@@ -29,6 +30,7 @@ export class Frame {
     this.demo.textContent = strings.demo;
     this.demo.title = strings.demoTitle;
     this.log.setAttribute('aria-label', strings.conversation);
+    this.notice.append(element('p'));
     this.log.classList.toggle('no-clipboard', !navigator.clipboard);
     const jump = button(strings.jump, {part: 'jump', onclick: on.jump});
     this.jump = element('div', {className: 'jump', hidden: true}, jump);
@@ -49,24 +51,28 @@ export class Frame {
     this.#status.textContent = text;
   }
 
-  /** Show a notice of noticeFor; a new one is announced, as an alert or politely. */
+  /** Show a notice of noticeFor; a new one is announced, as an alert or politely. Its buttons may come and go unsaid. */
   show(notice) {
     const {key = '', tone = '', text = '', actions = [], isEnd = false} = notice ?? {};
     this.notice.hidden = !text;
     if (key !== this.#noticeKey) {
-      const hadFocus = this.notice.contains(this.element.getRootNode().activeElement);
       this.#noticeKey = key;
       this.notice.className = `notice ${tone} ${isEnd ? 'end' : ''}`;
-      this.notice.replaceChildren(element('p'), ...actions.map(name => this.#action(name)));
       this.#alert.textContent = tone === 'alert' ? text : '';
       if (text && tone !== 'alert') this.say(text);
-      if (hadFocus) (this.notice.querySelector('button') ?? this.log).focus();
     }
     if (text) setText(this.notice.firstChild, text);
+    this.#offer(actions);
   }
 
-  #action(name) {
-    return button(this.#strings.action[name], {onclick: () => this.#on.act(name)});
+  // A reader who was on a button that goes stands on what comes in its place, or just before the place.
+  #offer(actions) {
+    if (this.#actions === String(actions)) return;
+    this.#actions = String(actions);
+    const hadFocus = this.notice.contains(this.element.getRootNode().activeElement);
+    const buttons = actions.map(name => button(this.#strings.action[name], {onclick: () => this.#on.act(name)}));
+    this.notice.replaceChildren(this.notice.firstChild, ...buttons);
+    if (hadFocus) (buttons[0] ?? this.log).focus();
   }
 }
 

@@ -27,9 +27,10 @@ function ofConnection({socket, since, host, isOwnSite, now}, say) {
   if (socket.lostAt === null) {
     return now - since > CONNECTING_PATIENCE_MS ? info(say.stillConnecting) : {isTicking: true, isSilent: true};
   }
-  if (now - socket.lostAt > OUTAGE_PATIENCE_MS) return ticking(alert(say.unreachable(host), 'tryNow'));
-  const wait = socket.phase === 'waiting' ? seconds(socket.retryAt - now) : 0;
-  return ticking({...alert(say.lost(wait), ...(wait > 1 ? ['now'] : [])), key: 'lost'});
+  const isWaiting = socket.phase === 'waiting'; // else a try is under way, and none can be asked for
+  if (now - socket.lostAt > OUTAGE_PATIENCE_MS) return ticking(alert(say.unreachable(host), ...(isWaiting ? ['tryNow'] : [])));
+  const wait = isWaiting ? seconds(socket.retryAt - now) : 0;
+  return ticking({...alert(say.lost(wait), ...(isWaiting ? ['now'] : [])), key: 'lost'});
 }
 
 /** A chat that takes nothing more; the composer gives way to it. */

@@ -49,6 +49,7 @@ def used(tokens: int, state: str = "open") -> dict[str, Any]:
 EMPTY = {"chat": None, "usage": None}
 NO_CREDITS = {"channel": {"status": "ACTIVE", "balance": 0}}
 CONNECTING = {"socket": READY | {"phase": "connecting"}}
+TRYING = {"socket": READY | {"phase": "connecting", "lostAt": NOW - 1_000}}
 
 # facts that differ from CALM, tone, text, actions
 STATES = [
@@ -63,6 +64,15 @@ STATES = [
         "Could not reach tallylight.test. Still trying. Your text is kept.",
         ["tryNow"],
         id="offline for two minutes",
+    ),
+    pytest.param(waiting(800), "alert", "Connection lost. Reconnecting in 1 s.", ["now"], id="offline for a moment"),
+    pytest.param(TRYING, "alert", "Connection lost. Reconnecting.", [], id="trying to come back"),
+    pytest.param(
+        {"socket": TRYING["socket"] | {"lostAt": NOW - 121_000}},
+        "alert",
+        "Could not reach tallylight.test. Still trying. Your text is kept.",
+        [],
+        id="trying to come back after two minutes",
     ),
     pytest.param(
         {"backUntil": NOW + 1_000, "backText": "back"}, "info", "Back. Nothing was lost.", [], id="back after a loss"
