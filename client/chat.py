@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from client.errors import ABNORMAL, End, Ended, Refused
-from client.frames import Frame
+from client.frames import Frame, encode
 from client.link import Link
 from client.tickets import Admission
 from client.view import ChatView, Verdict
@@ -23,6 +23,11 @@ FAILED_RESUMES_MAX: Final = 3
 RETRY_SECONDS: Final = 2.0
 """Before a request that the chat cannot do without is made again, where the server names no time."""
 IDEM_BYTES: Final = 15
+TEXT_CHARACTERS_MAX: Final = 16_000
+FRAME_BYTES_MAX: Final = 65_536
+"""Of a text and of a frame, where the server told no other limits."""
+HEAD_BYTES: Final = 64
+"""At most, of a frame beside its fields."""
 
 
 class Listener:
@@ -141,7 +146,7 @@ class Chat:
             parent: the message that it follows; None: the newest one.
 
         Raises:
-            Refused: it was not taken.
+            Refused: it was not taken; `left`: `begin_anew` came before the answer, whether it was taken is not known.
             Ended: `run` ended before the answer; whether it was taken is not known.
         """
         idem = idem or new_idem()
@@ -160,12 +165,15 @@ class Chat:
         self._stop_if_wanted()
 
     def begin_anew(self) -> None:
-        """Leave this chat; the next message opens another one."""
+        """Leave this chat; the next message opens another one. What is not acknowledged yet is given up."""
         if self.view.k is not None:
-            self.link.request("unsub", _pass_over, k=self.view.k)
+            self._unfollow(self.view.k)
+        for waiting in self._unacknowledged.values():
+            _refuse(waiting, Refused("left", "The chat was left before the message was acknowledged."))
+        self._unacknowledged.clear()
         self.view = ChatView()
         self._open_idem = new_idem()
-        self._is_resuming = self._wants_stop = self._is_stopping = False
+        self._is_resuming = self._is_opening = self._wants_stop = self._is_stopping = False
 
     def close(self) -> None:
         """End the connection; `run` returns. The chat, and an answer that runs, go on without this client."""
@@ -229,13 +237,17 @@ class Chat:
         epoch, seq = cursor or (None, None)
         self.link.request("sub", partial(self._subscribed, self.view), chat=self.view.chat, epoch=epoch, seq=seq)
 
+    def _subscribe_again(self, view: ChatView) -> None:
+        if view is self.view:
+            self._subscribe()
+
     def _subscribed(self, view: ChatView, frame: Frame) -> None:
-        if view is not self.view:  # the chat was left meanwhile
-            return
-        if frame["t"] == "opened":
+        if view is not self.view:
+            self._unfollow_late(frame)
+        elif frame["t"] == "opened":
             self._adopt(frame)
         elif frame["retry"]:
-            self.link.later(frame.get("after", RETRY_SECONDS), self._subscribe)
+            self.link.later(frame.get("after", RETRY_SECONDS), partial(self._subscribe_again, view))
         else:
             self.link.fail(Refused.by(frame))
 
@@ -245,14 +257,23 @@ class Chat:
         self.link.request("open", request, idem=self._open_idem, channel=self._channel)
 
     def _answered_open(self, view: ChatView, frame: Frame) -> None:
-        self._is_opening = False
         if view is not self.view:
+            self._unfollow_late(frame)
             return
+        self._is_opening = False
         if frame["t"] == "opened":
             self._adopt(frame)
             return
         for waiting in self._unacknowledged.values():
-            _refuse(waiting, frame)
+            _refuse(waiting, Refused.by(frame))
+
+    def _unfollow(self, k: int) -> None:
+        self.link.request("unsub", _pass_over, k=k)
+
+    def _unfollow_late(self, frame: Frame) -> None:
+        """The chat was left before it was opened: it would count as one of the chats of this connection."""
+        if frame["t"] == "opened":
+            self._unfollow(frame["k"])
 
     def _adopt(self, frame: Frame) -> None:
         if self.view.adopt(frame) is Verdict.APPLIED:
@@ -279,9 +300,16 @@ class Chat:
         elif not self.view.is_adrift:
             for idem, waiting in self._unacknowledged.items():
                 if not waiting.is_sent:
-                    waiting.is_sent = self.link.request(
-                        "send", partial(self._acknowledge, idem), k=self.view.k, **waiting.fields
-                    )
+                    self._transmit(idem, waiting)
+
+    def _transmit(self, idem: str, waiting: _Unacknowledged) -> None:
+        refusal = _too_large(waiting.fields, self.link.ready.get("limits", {}))
+        if refusal is not None:
+            _refuse(waiting, refusal)
+        else:
+            waiting.is_sent = self.link.request(
+                "send", partial(self._acknowledge, idem), k=self.view.k, **waiting.fields
+            )
 
     def _acknowledge(self, idem: str, frame: Frame) -> None:
         waiting = self._unacknowledged.pop(idem, None)
@@ -289,7 +317,7 @@ class Chat:
             return
         if frame["t"] == "err":
             self._wants_stop = False
-            _refuse(waiting, frame)
+            _refuse(waiting, Refused.by(frame))
         elif not waiting.outcome.done():
             accepted = Accepted(frame["msg"], frame.get("dup", False))
             if not accepted.is_repeat:  # what is repeated may have been answered long ago: the events tell
@@ -331,9 +359,20 @@ def new_idem() -> str:
     return secrets.token_urlsafe(IDEM_BYTES)
 
 
-def _refuse(waiting: _Unacknowledged, err: Frame) -> None:
+def _refuse(waiting: _Unacknowledged, refusal: Refused) -> None:
     if not waiting.outcome.done():
-        waiting.outcome.set_exception(Refused.by(err))
+        waiting.outcome.set_exception(refusal)
+
+
+def _too_large(fields: Mapping[str, Any], limits: Mapping[str, int]) -> Refused | None:
+    """What the server would say of a longer text; for a larger frame it would close the connection for good."""
+    length, limit = len(fields["text"]), limits.get("text", TEXT_CHARACTERS_MAX)
+    if length > limit:
+        return Refused("too_large", "The text is too long.", details={"limit": limit, "length": length})
+    size, limit = len(encode(fields)) + HEAD_BYTES, limits.get("cmd", FRAME_BYTES_MAX)
+    if size > limit:
+        return Refused("too_large", f"The message would be a frame of {size:,} bytes; {limit:,} can be sent.")
+    return None
 
 
 def _pass_over(_: Frame) -> None:

@@ -34,7 +34,6 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._wire = Wire(address, entry, self)
         self._greeting: asyncio.Future[Frame] = self._loop.create_future()
-        self._ticket = entry.ticket
         self._replies: dict[int, Reply] = {}
         self._waiting: set[asyncio.Future[Frame]] = set()
         self._last_rid = 0
@@ -118,7 +117,7 @@ class Connection:
 
     def wire_opened(self) -> None:
         """The handshake is done: say hello."""
-        self.request("hello", self._greeted, client=CLIENT, ticket=self._ticket)
+        self.request("hello", self._greeted, client=CLIENT)
 
     def wire_heard(self, text: bytes | bytearray) -> None:
         """Take what one message brings."""

@@ -62,7 +62,8 @@ class Pass:
     """What says who is connecting.
 
     Attributes:
-        ticket: for `hello`; None where a cookie says it.
+        ticket: None where a cookie says who this is. It goes into the handshake: there alone a socket is a key's from
+            the beginning, and not one more of its address.
         origin: of the page; None sends none, which needs a ticket.
         headers: more of them, such as the cookie.
     """
@@ -70,6 +71,12 @@ class Pass:
     ticket: str | None = None
     origin: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def subprotocols(self) -> list[Subprotocol]:
+        """What the handshake offers."""
+        ticket = [] if self.ticket is None else [Subprotocol(f"t.{self.ticket}")]
+        return [Subprotocol(SUBPROTOCOL), *ticket]
 
 
 class Receiver(Protocol):
@@ -93,7 +100,7 @@ class Wire(asyncio.Protocol):
 
         Args:
             address: of the gateway.
-            entry: says who this is; its ticket is the receiver's concern.
+            entry: says who this is.
             receiver: is told what happens.
         """
         self._uri = address.websocket
@@ -103,7 +110,7 @@ class Wire(asyncio.Protocol):
         self._websocket = ClientProtocol(
             self._uri,
             origin=None if entry.origin is None else Origin(entry.origin),
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            subprotocols=entry.subprotocols,
             max_size=MESSAGE_BYTES_MAX,
         )
         self._transport: asyncio.Transport | None = None

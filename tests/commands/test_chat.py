@@ -77,13 +77,22 @@ def test_what_was_drawn_stays_when_the_terminal_changes_its_size(house: House) -
 
 def test_a_message_may_have_several_lines(house: House) -> None:
     with house.terminal() as terminal:
-        terminal.wait_for(GREETED)
+        terminal.wait_for(GREETED, "\n›")
         terminal.type("one\\", ENTER, "two", ALT_ENTER, "\x1b[200~three\nfour [[tokens=5]]\x1b[201~", ENTER)
         terminal.wait_for("left · 49 credits")
         terminal.type(CTRL_D)
         assert terminal.wait_end() == 0
     newest = "SELECT content FROM message WHERE type = 'USER' ORDER BY id DESC LIMIT 1"
     assert house.ask(newest) == [("one\ntwo\nthree\nfour [[tokens=5]]",)]
+
+
+def test_a_message_that_is_too_long_is_refused_and_can_be_shortened(house: House) -> None:
+    with house.terminal() as terminal:
+        terminal.wait_for(GREETED, "›")
+        terminal.type("\x1b[200~", "x" * 16_001, "\x1b[201~", ENTER)
+        terminal.wait_for("Your message has 16,001 characters; 16,000 can be sent.")
+        terminal.type(CTRL_C, SHORT, ENTER)
+        terminal.wait_for(beginning(SHORT), IDLE)
 
 
 def test_ctrl_c_stops_the_answer_and_keeps_what_there_is(house: House) -> None:

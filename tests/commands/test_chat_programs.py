@@ -139,6 +139,13 @@ def test_a_program_stops_an_answer_and_begins_anew(house: House, program: Progra
     assert program.end() == 0
 
 
+def test_a_new_chat_waits_for_what_was_sent_to_the_old_one(house: House, program: Program) -> None:
+    program.say({"t": "send", "text": ASKED}, {"t": "new"})
+    assert program.end() == 0
+    assert "sent" in program.kinds
+    assert "err" not in program.kinds
+
+
 def test_a_repeated_idem_is_told_as_a_repeat(house: House, program: Program) -> None:
     once = {"t": "send", "text": ASKED, "idem": "only-once"}
     program.say(once)

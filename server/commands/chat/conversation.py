@@ -196,6 +196,8 @@ class Conversation(Listener):
         except Refused as refusal:
             self._note_after_turn(words.of_refusal(refusal), "yellow")
             self._draft = draft if refusal.may_retry else _Draft(text)
+        except Ended:
+            self._draft = draft  # `run` tells why
         finally:
             self._show_change()
 

@@ -124,6 +124,8 @@ class JsonLines(Listener):
             elif line.t == "stop":
                 chat.stop()
             elif line.t == "new":
+                if sends:
+                    await asyncio.wait(sends)
                 chat.begin_anew()
             else:
                 _say_refused(Refused("bad_request", f"no such line: {line.t}"), line.idem)

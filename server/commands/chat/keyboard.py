@@ -95,6 +95,7 @@ def _bindings() -> KeyBindings:
             buffer.validate_and_handle()
 
     @bindings.add("escape", "enter")
+    @bindings.add("escape", "c-j")  # typed ahead, before the terminal was made to tell the two apart
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
