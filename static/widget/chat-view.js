@@ -7,7 +7,7 @@ import {ChatSession} from './chat-session.js';
 import {setText} from './dom.js';
 import {Frame, skeleton, welcome} from './frame.js';
 import {loadWalker} from './message.js';
-import {noticeFor} from './notices.js';
+import {isRefunded, noticeFor} from './notices.js';
 import strings from './strings.en.js';
 import {Transcript} from './transcript.js';
 
@@ -35,7 +35,6 @@ export class ChatView {
   #opening = null; // greeting or skeleton, while nothing was said
   #usage = null;
   #usedBefore = null;
-  #closedWhy = null;
   #refusal = null;
   #hadCredits = false; // when the reader asked
   #waitingSince = null;
@@ -154,7 +153,7 @@ export class ChatView {
   // Leave this chat for a new one, which begins with the next message.
   #begin() {
     this.#session.forget();
-    this.#usage = this.#closedWhy = this.#refusal = null;
+    this.#usage = this.#refusal = null;
     this.#transcript.reset([]);
     this.#showOpening();
     this.#render();
@@ -162,7 +161,7 @@ export class ChatView {
   }
 
   #tryAgain() {
-    if (this.#closedWhy !== 'refunded') {
+    if (!isRefunded(this.#session.chat)) {
       this.#submit(this.frame.composer.text);
       return;
     }
@@ -267,7 +266,6 @@ export class ChatView {
     else if (event.t === 'start') this.#announcer.begin(this.#title);
     else if (event.t === 'done') this.#finished(event);
     else if (event.t === 'limit') this.#tell('chat-limit');
-    else if (event.t === 'closed') this.#closedWhy = event.why;
     if (event.t !== 'd') this.#render();
   }
 
@@ -303,7 +301,7 @@ export class ChatView {
   }
 
   #gone() {
-    this.#usage = this.#closedWhy = null;
+    this.#usage = null;
     this.#wasOpened = true;
     this.#transcript.reset([]);
     this.#showOpening();
@@ -318,7 +316,7 @@ export class ChatView {
       socket, chat, channel: this.#facts, model: this.#facts.model, creditsCame: this.#facts.hasNewCredits,
       isOwnSite: this.#options.base.origin === location.origin, host: this.#options.base.host,
       now: Date.now(), since: this.#since, usage: this.#usage, refusal: this.#refusal,
-      closedWhy: this.#closedWhy, waitingSince: this.#waitingSince, backUntil: this.#back.until, backText: this.#back.text,
+      waitingSince: this.#waitingSince, backUntil: this.#back.until, backText: this.#back.text,
       length: text.length, limit: socket.limits.text ?? CHARACTERS_DEFAULT,
     }, strings.notice);
   }

@@ -33,10 +33,13 @@ function ofConnection({socket, since, host, isOwnSite, now}, say) {
   return ticking({...alert(say.lost(wait), ...(isWaiting ? ['now'] : [])), key: 'lost'});
 }
 
+/** Whether the chat ended before its first answer began. */
+export const isRefunded = chat => chat?.state === 'closed' && chat.credit === 'refunded';
+
 /** A chat that takes nothing more; the composer gives way to it. */
-function ofEnd({chat, usage, closedWhy, channel}, say) {
+function ofEnd({chat, usage, channel}, say) {
   const ends = notice => ({...notice, isEnd: true});
-  if (closedWhy === 'refunded') return ends(alert(say.refunded, 'tryAgain'));
+  if (isRefunded(chat)) return ends(alert(say.refunded, 'tryAgain'));
   if (channel.status === 'PENDING') return ends(info(say.pending));
   if (channel.status === 'INACTIVE') return ends(info(say.paused));
   if (chat?.state === 'full') return ends(warning(say.full(usage.used, usage.cap), 'newChat'));

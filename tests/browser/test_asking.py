@@ -82,6 +82,22 @@ async def test_a_chat_that_did_not_start_can_be_tried_again(new_channel: NewChan
     await expect(chat.balance).to_have_text("5")
 
 
+async def test_a_refund_is_told_and_can_be_tried_again_after_a_reload(
+    new_channel: NewChannel, open_chat: OpenChat
+) -> None:
+    chat = await open_chat(await new_channel(credits=5))
+    await chat.ask("Nothing [[break=empty]]")
+    await expect(chat.notice).to_have_text("The chat did not start. Your credit was returned.")
+    first = await chat.stored()
+    await chat.page.reload()
+    await expect(chat.notice).to_have_text("The chat did not start. Your credit was returned.")
+    await chat.page.get_by_role("button", name="Try again").click()
+    await expect(chat.notice).to_have_text("The chat did not start. Your credit was returned.")
+    second = await chat.stored()
+    assert [message["content"] for message in second] == [message["content"] for message in first]
+    assert second[0]["chatId"] != first[0]["chatId"]
+
+
 async def test_an_answer_that_fails_later_stays_and_can_be_asked_again(
     new_channel: NewChannel, open_chat: OpenChat
 ) -> None:

@@ -20,7 +20,6 @@ CALM: dict[str, Any] = {
     "model": {"state": "ready"},
     "usage": USAGE,
     "refusal": None,
-    "closedWhy": None,
     "creditsCame": False,
     "waitingSince": None,
     "backUntil": 0,
@@ -208,7 +207,7 @@ STATES = [
         id="a refusal that the widget does not know",
     ),
     pytest.param(
-        {"closedWhy": "refunded", "chat": {"state": "closed", "credit": "refunded"}},
+        {"chat": {"state": "closed", "credit": "refunded"}},
         "alert",
         "The chat did not start. Your credit was returned.",
         ["tryAgain"],
