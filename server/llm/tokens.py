@@ -34,6 +34,10 @@ ENCODER_THREADS = 2
 LONGEST_TOKEN_CHARACTERS = 128
 """No token of the vocabulary is longer. How far beyond the first cut a longer prefix is looked for."""
 
+SCANNED_CHARACTERS = 1_000
+"""Up to this many code points after the last safe place, a cut is looked for length by length; beyond, by bisection. A
+scan takes at most about 0.1 s in its thread."""
+
 _LETTERS = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
 _SMALL_LETTERS = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
@@ -88,11 +92,13 @@ async def in_encoder_thread(work: Callable[[], T]) -> T:
 
 
 def longest_prefix_within(text: str, budget_tokens: int, not_shorter_than: int = 0) -> int:
-    """The length in code points of the longest prefix whose whole encoding has at most `budget_tokens` tokens.
+    """The length in code points of a prefix whose whole encoding has at most `budget_tokens` tokens; the longest one,
+    but for text made to defeat that.
 
-    The count is not monotone in the length of a prefix: one more letter may join three tokens into one. The prefix is
-    looked for from one longest token beyond the place where the budget ends in the encoding of the whole text,
-    downwards; so it may, with text made for it, fall short of the longest one.
+    The count is not monotone in the length of a prefix: one more letter may join three tokens into one. Looked at are
+    the lengths from where the budget ends in the encoding of the whole text to one longest token beyond: all of them,
+    the longest first, where what has to be encoded for each is short. Otherwise (thousands of letters without a safe
+    place to cut) they are bisected: the text is encoded a dozen times, and the result may fall a few tokens short.
 
     Args:
         text: the text to be cut.
@@ -105,7 +111,20 @@ def longest_prefix_within(text: str, budget_tokens: int, not_shorter_than: int =
     reached = len(encoding().decode_bytes(ids[:budget_tokens]).decode(errors="ignore"))
     base = last_boundary(text, max(0, min(reached, len(text)) - LONGEST_TOKEN_CHARACTERS))
     left_tokens = budget_tokens - count(text[:base])
-    for length in range(min(reached + LONGEST_TOKEN_CHARACTERS, len(text) - 1), not_shorter_than, -1):
-        if length <= base or count(text[base:length]) <= left_tokens:
-            return length
-    return not_shorter_than
+
+    def fits(length: int) -> bool:
+        return length <= max(base, not_shorter_than) or count(text[base:length]) <= left_tokens
+
+    kept, step = max(reached, not_shorter_than), 1
+    while not fits(kept):
+        kept, step = max(reached - step, not_shorter_than), step * 2
+    too_long = min(reached + LONGEST_TOKEN_CHARACTERS + 1, len(text))
+    if too_long - base <= SCANNED_CHARACTERS:
+        return next((length for length in range(too_long - 1, kept, -1) if fits(length)), kept)
+    while too_long - kept > 1:
+        middle = (kept + too_long) // 2
+        if fits(middle):
+            kept = middle
+        else:
+            too_long = middle
+    return kept

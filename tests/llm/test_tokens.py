@@ -110,3 +110,50 @@ def test_nothing_fits_into_no_budget() -> None:
 
 def test_what_was_sent_is_never_undercut() -> None:
     assert tokens.longest_prefix_within("hello world again", 1, not_shorter_than=11) == 11
+
+
+class Encoded:
+    """Counts the work of the encoder.
+
+    Attributes:
+        characters: how many it was given in all.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.characters = 0
+        encode = tiktoken.Encoding.encode_ordinary
+
+        def counting(encoding: tiktoken.Encoding, text: str) -> list[int]:
+            self.characters += len(text)
+            return encode(encoding, text)
+
+        monkeypatch.setattr(tiktoken.Encoding, "encode_ordinary", counting)
+
+
+UNSPACED_UNITS = ["a", "=", "本", "ประภาคารแห่งนี้ตั้งอยู่บนเกาะ"]
+
+
+@pytest.mark.parametrize("unit", UNSPACED_UNITS)
+def test_a_long_text_without_spaces_is_encoded_a_dozen_times_at_most(
+    monkeypatch: pytest.MonkeyPatch, unit: str
+) -> None:
+    text = (unit * 100_000)[:100_000]
+    budget_tokens = tokens.count(text) - 50
+    encoded = Encoded(monkeypatch)
+    tokens.longest_prefix_within(text, budget_tokens)
+    assert encoded.characters <= 12 * len(text)
+
+
+@pytest.mark.parametrize("unit", UNSPACED_UNITS)
+def test_a_long_text_without_spaces_falls_a_few_tokens_short_at_most(unit: str) -> None:
+    text = (unit * 20_000)[:20_000]
+    budget_tokens = tokens.count(text) - 50
+    kept = tokens.longest_prefix_within(text, budget_tokens)
+    assert budget_tokens - 4 <= tokens.count(text[:kept]) <= budget_tokens
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts, st.data())
+def test_a_prefix_of_any_text_fits(text: str, data: st.DataObject) -> None:
+    budget_tokens = data.draw(st.integers(0, tokens.count(text)))
+    assert tokens.count(text[: tokens.longest_prefix_within(text, budget_tokens)]) <= budget_tokens
