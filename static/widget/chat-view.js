@@ -243,7 +243,7 @@ export class ChatView {
     const wasAnswering = this.#waitingSince !== null || this.#usedBefore !== null;
     const isResumed = this.#wasOpened && event.mode !== 'new';
     this.#wasOpened = true;
-    this.#usage = event.usage;
+    if (isFresh) this.#usage = event.usage; // a replay begins before its head, and its events tell the usage
     if (isFresh) this.#restart(event);
     if (!this.isBusy) this.#waitingSince = this.#usedBefore = null;
     const isFinished = isFresh && wasAnswering && !this.isBusy;
@@ -312,12 +312,13 @@ export class ChatView {
 
   #notice(text) {
     const {chat, socket} = this.#session;
+    const limit = socket.limits.text ?? CHARACTERS_DEFAULT;
     return noticeFor({
       socket, chat, channel: this.#facts, model: this.#facts.model, creditsCame: this.#facts.hasNewCredits,
       isOwnSite: this.#options.base.origin === location.origin, host: this.#options.base.host,
       now: Date.now(), since: this.#since, usage: this.#usage, refusal: this.#refusal,
       waitingSince: this.#waitingSince, backUntil: this.#back.until, backText: this.#back.text,
-      length: text.length, limit: socket.limits.text ?? CHARACTERS_DEFAULT,
+      limit, length: text.length > limit ? [...text].length : text.length, // the limit is in code points
     }, strings.notice);
   }
 

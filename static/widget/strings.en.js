@@ -46,7 +46,7 @@ export default {
   image: alt => `image: ${alt}`,
 
   done: {
-    user_stop: tokens => (tokens ? `Stopped. ${count(tokens, 'token was', 'tokens were')} used.` : 'Stopped.'),
+    user_stop: tokens => (tokens > 0 ? `Stopped. ${count(tokens, 'token was', 'tokens were')} used.` : 'Stopped.'),
     length: () => 'The answer reached its length limit.',
     cap: () => 'Cut at the limit.',
     interrupted: () => 'Interrupted. What had arrived is kept.',

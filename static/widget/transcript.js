@@ -167,7 +167,7 @@ export class Transcript {
     this.#clock.request();
   }
 
-  /** The running answer ended; `tokens` is what it took, 0 when that is not known. Gives its text. */
+  /** The running answer ended; `tokens` is what it took, 0 or less when that is not known. Gives its text. */
   finish(event, tokens) {
     const message = this.#messages.get(event.id);
     if (!message) return '';

@@ -81,6 +81,13 @@ async def test_a_message_of_too_many_characters_is_not_sent(chat: ChatPage) -> N
     await expect(chat.questions).to_have_count(0)
 
 
+async def test_the_limit_counts_characters_and_not_their_halves(chat: ChatPage) -> None:
+    await chat.composer.fill("🐙" * 16_000)
+    await expect(chat.send).to_have_attribute("aria-disabled", "false")
+    await chat.composer.fill("🐙" * 16_001)
+    await expect(chat.notice).to_contain_text("Your message has 16,001 characters")
+
+
 async def test_the_beginning_of_a_long_chat_can_be_read_after_a_reload(long_chat: ChatPage) -> None:
     chat = long_chat
     await chat.page.reload()

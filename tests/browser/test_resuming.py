@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import NewChannel, OpenChat
-from tests.browser.flaky_line import FlakyLine
+from tests.browser.flaky_line import FlakyLine, Frame
 from tests.browser.live_server import LiveServer
 from tests.support.waiting import eventually
 
@@ -56,6 +56,31 @@ async def test_a_cut_in_the_middle_of_an_answer_is_replayed(
     await expect(chat.notice).to_have_text("Back. Nothing was lost.", timeout=RESUMED_MS)
     await assert_shown_as_stored(chat)
     assert line.commands("sub")[0]["seq"] > 0
+
+
+async def test_a_stopped_answer_that_was_replayed_says_what_it_took(
+    new_channel: NewChannel, open_chat: OpenChat, line: FlakyLine
+) -> None:
+    chat = await open_chat(await new_channel())
+    missed: list[str] = []
+
+    def miss_the_answer(frame: Frame) -> int:
+        if line.commands("send"):
+            missed.append(frame["t"])
+            return 0
+        return 1
+
+    line.deliveries = miss_the_answer
+    await chat.ask("[[tokens=2000 rate=60]]")
+    await eventually(lambda: missed.count("d") >= 60, RESUMED_SECONDS)
+    line.deliveries = lambda frame: 1
+    await line.cut()
+    await expect(chat.running).to_have_count(1, timeout=RESUMED_MS)
+    await chat.stop.click()
+    await chat.wait_until_done()
+    _, answer = await chat.stored()
+    await expect(chat.notes).to_contain_text(f"Stopped. {answer['tokens']:,} tokens were used.")
+    assert [frame["mode"] for frame in line.heard if frame["t"] == "opened"][-1] == "replay"
 
 
 async def test_lost_frames_are_asked_for_again(new_channel: NewChannel, open_chat: OpenChat, line: FlakyLine) -> None:
