@@ -151,7 +151,7 @@ class _App:
             )
             contexts = [await gateway.knowledge.freeze(channel.id) for channel in page.items]
             return [
-                fit(
+                await fit(
                     context.persona,
                     context.knowledge,
                     (),

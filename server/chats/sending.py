@@ -280,7 +280,7 @@ class Sending:
         if not chat.transcript.is_whole:
             with outages_refused():
                 history = await load_messages(self._deps.postgres, chat.facts.id)
-        return fit(
+        return await fit(
             context.persona,
             context.knowledge,
             [Spoken(_ROLES[one.type], one.text, one.tokens) for one in _branch(history, parent) if one.text],

@@ -5,11 +5,11 @@ The meter of a chat has no part in this: history counts once, when it is written
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from server.domain.errors import Code, Refusal
 from server.llm.model import PromptMessage
+from server.llm.text_memory import TextMemory
 from server.llm.tokens import count, longest_prefix_within
 
 HISTORY_STEPS = 4
@@ -22,7 +22,12 @@ JOIN_TOKENS = 2
 CONTEXTS_REMEMBERED = 256
 """How many texts of channels are kept with their tokens."""
 
-_count_context = lru_cache(CONTEXTS_REMEMBERED)(count)
+KNOWLEDGE_STEPS = 32
+"""Knowledge is cut in steps of one part in so many of the room: messages of about the same length then share a cut, and
+the model finds it in its prefix cache."""
+
+CUTS_REMEMBERED = 256
+"""How many cuts of knowledge are kept; each is some 20 KB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +61,17 @@ class Window:
         return self.window_tokens - self.output_tokens
 
 
-def fit(persona: str, knowledge: str, history: Sequence[Spoken], newest: Spoken, window: Window) -> list[PromptMessage]:
+async def fit(
+    persona: str, knowledge: str, history: Sequence[Spoken], newest: Spoken, window: Window
+) -> list[PromptMessage]:
     """The prompt, the system message first. Where it is too long, the oldest history goes first, then the end of the
-    knowledge; persona and newest message stay whole.
+    knowledge; persona and newest message stay whole. What takes long is done in a thread, and remembered.
 
     Raises:
         Refusal: TOO_LARGE, persona and newest message do not fit; of its details `tokens` is what they have, `window`
             what the model leaves for them.
     """
-    needed_tokens = _count_context(persona) + newest.tokens
+    needed_tokens = await _context_tokens.of(persona) + newest.tokens
     if needed_tokens > window.room_tokens:
         raise Refusal(
             Code.TOO_LARGE,
@@ -73,19 +80,31 @@ def fit(persona: str, knowledge: str, history: Sequence[Spoken], newest: Spoken,
             details={"tokens": needed_tokens, "window": window.room_tokens},
         )
     system = "\n\n".join(part for part in (persona, knowledge) if part)
-    history_room_tokens = window.room_tokens - _count_context(system)
+    history_room_tokens = window.room_tokens - await _context_tokens.of(system)
     if history_room_tokens < newest.tokens:
-        knowledge_tokens = max(0, window.room_tokens - needed_tokens - JOIN_TOKENS)
-        system = persona + _cut_knowledge(knowledge, knowledge_tokens, joined=bool(persona))
+        system = persona
+        if cut := await _cuts.of((knowledge, _knowledge_tokens(window, needed_tokens))):
+            system = f"{persona}\n\n{cut}" if persona else cut
         history = ()
     messages = [PromptMessage("system", system)] if system else []
     messages += [PromptMessage(past.role, past.text) for past in _recent(history, history_room_tokens, newest.tokens)]
     return [*messages, PromptMessage(newest.role, newest.text)]
 
 
-def _cut_knowledge(knowledge: str, budget_tokens: int, *, joined: bool) -> str:
-    kept = knowledge[: longest_prefix_within(knowledge, budget_tokens)]
-    return f"\n\n{kept}" if kept and joined else kept
+def _knowledge_tokens(window: Window, needed_tokens: int) -> int:
+    """What is left for knowledge beside all that is needed, in whole steps."""
+    left_tokens = max(0, window.room_tokens - needed_tokens - JOIN_TOKENS)
+    return left_tokens - left_tokens % max(1, window.room_tokens // KNOWLEDGE_STEPS)
+
+
+def _cut(wanted: tuple[str, int]) -> str:
+    """The beginning of a text that has at most so many tokens."""
+    text, budget_tokens = wanted
+    return text[: longest_prefix_within(text, budget_tokens)]
+
+
+_context_tokens: TextMemory[str, int] = TextMemory(count, CONTEXTS_REMEMBERED)
+_cuts: TextMemory[tuple[str, int], str] = TextMemory(_cut, CUTS_REMEMBERED)
 
 
 def _recent(history: Sequence[Spoken], room_tokens: int, newest_tokens: int) -> Sequence[Spoken]:

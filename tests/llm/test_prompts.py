@@ -1,13 +1,16 @@
 """The prompt is cut to the model's window."""
 
+import asyncio
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.errors import Code, Refusal
 from server.llm.model import PromptMessage
-from server.llm.prompts import Spoken, Window, fit
+from server.llm.prompts import KNOWLEDGE_STEPS, Spoken, Window, fit
 from server.llm.tokens import count
+from tests.llm.encoded import Encoded
 from tests.llm.texts import clean_texts
 
 PERSONA = "You are the keeper of a lighthouse."
@@ -26,8 +29,8 @@ def tokens_of(messages: list[PromptMessage]) -> int:
     return sum(count(message.content) for message in messages)
 
 
-def test_everything_is_sent_when_it_fits() -> None:
-    assert fit(PERSONA, KNOWLEDGE, past("Hello?", "Ahoy."), asked("Who?"), Window(4_000, 1_000)) == [
+async def test_everything_is_sent_when_it_fits() -> None:
+    assert await fit(PERSONA, KNOWLEDGE, past("Hello?", "Ahoy."), asked("Who?"), Window(4_000, 1_000)) == [
         PromptMessage("system", f"{PERSONA}\n\n{KNOWLEDGE}"),
         PromptMessage("user", "Hello?"),
         PromptMessage("assistant", "Ahoy."),
@@ -35,18 +38,18 @@ def test_everything_is_sent_when_it_fits() -> None:
     ]
 
 
-def test_a_channel_without_texts_has_no_system_message() -> None:
-    assert fit("", "", [], asked("Who?"), Window(4_000, 1_000)) == [PromptMessage("user", "Who?")]
+async def test_a_channel_without_texts_has_no_system_message() -> None:
+    assert await fit("", "", [], asked("Who?"), Window(4_000, 1_000)) == [PromptMessage("user", "Who?")]
 
 
-def test_an_answer_without_text_is_not_sent() -> None:
-    messages = fit("", "", past("Hello?", "", "Again?"), asked("Who?"), Window(4_000, 1_000))
+async def test_an_answer_without_text_is_not_sent() -> None:
+    messages = await fit("", "", past("Hello?", "", "Again?"), asked("Who?"), Window(4_000, 1_000))
     assert [message.content for message in messages] == ["Hello?", "Again?", "Who?"]
 
 
-def test_the_oldest_history_goes_first_and_what_is_left_begins_with_the_fan() -> None:
+async def test_the_oldest_history_goes_first_and_what_is_left_begins_with_the_fan() -> None:
     history = past(*(f"message number {turn} " * 5 for turn in range(40)))
-    messages = fit(PERSONA, KNOWLEDGE, history, asked("Who?"), Window(600, 100))
+    messages = await fit(PERSONA, KNOWLEDGE, history, asked("Who?"), Window(600, 100))
     kept = [message.content for message in messages[1:-1]]
     assert kept == [message.text for message in history[-len(kept) :]]
     assert 0 < len(kept) < 40
@@ -54,36 +57,66 @@ def test_the_oldest_history_goes_first_and_what_is_left_begins_with_the_fan() ->
     assert messages[0].content.endswith(KNOWLEDGE)
 
 
-def test_the_beginning_of_the_prompt_stays_for_several_turns() -> None:
+async def test_the_beginning_of_the_prompt_stays_for_several_turns() -> None:
     texts = [f"message number {turn} " * 5 for turn in range(120)]
     starts = [
-        fit(PERSONA, "", past(*texts[:turns]), asked("Who?"), Window(1_200, 100))[1].content
+        (await fit(PERSONA, "", past(*texts[:turns]), asked("Who?"), Window(1_200, 100)))[1].content
         for turns in range(60, 120, 2)
     ]
     assert len(set(starts)) <= len(starts) // 3
 
 
-def test_the_knowledge_is_cut_when_no_history_is_left() -> None:
-    messages = fit(PERSONA, KNOWLEDGE, past("Hello?", "Ahoy."), asked("Who? " * 20), Window(200, 100))
+async def test_the_knowledge_is_cut_when_no_history_is_left() -> None:
+    messages = await fit(PERSONA, KNOWLEDGE, past("Hello?", "Ahoy."), asked("Who? " * 20), Window(200, 100))
     assert [message.role for message in messages] == ["system", "user"]
     assert messages[0].content.startswith(f"{PERSONA}\n\nThe lamp")
     assert len(messages[0].content) < len(PERSONA) + len(KNOWLEDGE)
 
 
-def test_what_cannot_be_cut_is_refused_with_the_numbers() -> None:
+THAI_KNOWLEDGE = "ประภาคารแห่งนี้ตั้งอยู่บนเกาะเล็กๆกลางทะเลและมีผู้ดูแลที่รักการเล่าเรื่อง" * 120
+
+
+async def test_the_event_loop_goes_on_while_knowledge_is_cut() -> None:
+    cutting = asyncio.ensure_future(fit("", THAI_KNOWLEDGE, [], asked("Who?"), Window(3_500, 1_024)))
+    turns = 0
+    while not cutting.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert len((await cutting)[0].content) < len(THAI_KNOWLEDGE)
+    assert turns > 10
+
+
+async def test_messages_of_about_the_same_length_share_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = [asked("Who is there?"), asked("Who is the keeper of this lighthouse?")]
+    window = Window(3_500, 1_024)
+    first = await fit(PERSONA, THAI_KNOWLEDGE, [], messages[0], window)
+    encoded = Encoded(monkeypatch)
+    second = await fit(PERSONA, THAI_KNOWLEDGE, [], messages[1], window)
+    assert first[0] == second[0]
+    assert encoded.characters == 0
+
+
+async def test_no_more_knowledge_is_cut_off_than_a_step() -> None:
+    messages = await fit("", THAI_KNOWLEDGE, [], asked("Who?"), Window(3_500, 1_024))
+    room_tokens = 3_500 - 1_024
+    assert room_tokens - room_tokens // KNOWLEDGE_STEPS - 10 < tokens_of(messages) <= room_tokens
+
+
+async def test_what_cannot_be_cut_is_refused_with_the_numbers() -> None:
     with pytest.raises(Refusal) as refused:
-        fit(PERSONA, KNOWLEDGE, [], asked("Who? " * 100), Window(250, 100))
+        await fit(PERSONA, KNOWLEDGE, [], asked("Who? " * 100), Window(250, 100))
     assert refused.value.code is Code.TOO_LARGE
     assert refused.value.details == {"tokens": count(PERSONA) + count("Who? " * 100), "window": 150}
     assert not refused.value.temporary
 
 
+@settings(deadline=None)
 @given(clean_texts, clean_texts, st.lists(clean_texts, max_size=12), clean_texts, st.integers(0, 900))
 def test_a_prompt_never_passes_the_room(
     persona: str, knowledge: str, history: list[str], newest: str, room: int
 ) -> None:
     try:
-        messages = fit(persona, knowledge, past(*history), asked(newest), Window(room + 50, 50))
+        messages = asyncio.run(fit(persona, knowledge, past(*history), asked(newest), Window(room + 50, 50)))
     except Refusal:
         assert count(persona) + count(newest) > room
         return

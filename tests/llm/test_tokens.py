@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from server.llm import tokens
 from server.llm.boundaries import last_boundary
+from tests.llm.encoded import Encoded
 from tests.llm.texts import clean_texts, texts
 
 BOUND_SECONDS = 2.0
@@ -110,24 +111,6 @@ def test_nothing_fits_into_no_budget() -> None:
 
 def test_what_was_sent_is_never_undercut() -> None:
     assert tokens.longest_prefix_within("hello world again", 1, not_shorter_than=11) == 11
-
-
-class Encoded:
-    """Counts the work of the encoder.
-
-    Attributes:
-        characters: how many it was given in all.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.characters = 0
-        encode = tiktoken.Encoding.encode_ordinary
-
-        def counting(encoding: tiktoken.Encoding, text: str) -> list[int]:
-            self.characters += len(text)
-            return encode(encoding, text)
-
-        monkeypatch.setattr(tiktoken.Encoding, "encode_ordinary", counting)
 
 
 UNSPACED_UNITS = ["a", "=", "本", "ประภาคารแห่งนี้ตั้งอยู่บนเกาะ"]
