@@ -42,13 +42,14 @@ from server.ws.close_codes import CloseCode
 from server.ws.encoding import encode_event
 from server.ws.sockets import Sockets
 
-SAVE_SHARE: Final = 0.3
-"""The part of the drain's budget that is kept for saving what did not end by itself."""
+SAVE_SHARE: Final = 0.08
+SAVE_LEAST_SECONDS: Final = 0.8
+"""What saving what did not end by itself gets after a drain: a share of the answers' time, and not less."""
 DRAIN_LOOK_SECONDS: Final = 0.05
 IDLE_CLOSED_AT_ONCE: Final = 50
 RESTART_SECONDS: Final = 1.0
 LEAVE_SECONDS: Final = 0.4
-"""Beyond the budget, within the grace that the process has."""
+"""For giving the lease back."""
 
 log = structlog.get_logger(__name__)
 
@@ -158,20 +159,19 @@ class Gateway:
         """Run another background task until the gateway stops."""
         self._tasks.create_task(_run_again(run))
 
-    async def drain(self, budget_seconds: float) -> None:
-        """End what runs, within the budget; repeated calls do nothing more."""
+    async def drain(self, answers_seconds: float) -> None:
+        """Let running answers end in that time, then save what is left and leave; repeated calls do nothing more."""
         if self.is_draining:
             return
         self.is_draining = self.sending.is_stopping = True
         log.info("draining", sockets=len(self.sockets), answers=len(self._running()))
-        self.sockets.announce_drain(round(budget_seconds * 1000))
-        deadline_seconds = asyncio.get_running_loop().time() + budget_seconds * (1 - SAVE_SHARE)
-        await self._close_idle_until(deadline_seconds)
+        self.sockets.announce_drain(round(answers_seconds * 1000))
+        await self._close_idle_until(asyncio.get_running_loop().time() + answers_seconds)
         await self.checkpoints.write_all()
         for turn in self._running():
             turn.interrupt()
         try:
-            async with asyncio.timeout(budget_seconds * SAVE_SHARE):
+            async with asyncio.timeout(max(SAVE_LEAST_SECONDS, answers_seconds * SAVE_SHARE)):
                 await asyncio.gather(*(chat.ended.wait() for chat in self.live_chats))
         except TimeoutError:
             log.warning("drain_incomplete", answers=len(self._running()))  # a reaper saves them

@@ -30,7 +30,10 @@ FRAME_BYTES = 65_536
 CLOSE_SECONDS = 1
 """What connections get to end once the drain is over."""
 
-DRAIN_GRACE_SECONDS = 0.5
+DRAIN_GRACE_SHARE = 0.1
+DRAIN_GRACE_SECONDS = 1.4
+"""What a drain may take beyond the answers' time, for saving and leaving: a share of it, and some more."""
+
 WATCH_SECONDS = 1
 LOOK_EVERY_SECONDS = 0.1
 HOST_REMEDY = "Choose with --host: 127.0.0.1 for this machine alone, 0.0.0.0 for every address it has."
@@ -60,8 +63,8 @@ class PortTaken(CannotListen):
 class Drainable(Protocol):
     """What `app.state.gateway` must be able to do."""
 
-    async def drain(self, budget_seconds: float) -> None:
-        """Ends what runs, in that time at most."""
+    async def drain(self, answers_seconds: float) -> None:
+        """Lets answers end in that time, and saves the rest in little more."""
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -211,10 +214,10 @@ class _Server(uvicorn.Server):
     async def _drain_in_time(self, gateway: Drainable) -> None:
         # An error here may not keep the rest from ending; what was not saved, a reaper saves.
         try:
-            async with asyncio.timeout(self._drain_seconds + DRAIN_GRACE_SECONDS):
+            async with asyncio.timeout(self._drain_seconds * (1 + DRAIN_GRACE_SHARE) + DRAIN_GRACE_SECONDS):
                 await gateway.drain(self._drain_seconds)
         except TimeoutError:
-            log.warning("drain_overran", budget_seconds=self._drain_seconds)
+            log.warning("drain_overran", answers_seconds=self._drain_seconds)
         except Exception:
             log.exception("drain_failed")
 

@@ -1,6 +1,8 @@
 """What `tallylight run` tells people while it starts: one line for each part, then where to go."""
 
 import os
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from server.commands.demo import DemoChannel
 
 from server.commands.console import err, escape, out
+from server.commands.place import data_dir_or_default
 from server.config import Config, ModelKind
 from server.embedded.errors import PartFailed
 from server.embedded.instance import Started
@@ -60,6 +63,8 @@ def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, f
     if not channels:
         out.print(f"  [bold]{address}/[/]")
     out.print()
+    if on_air := next((channel.name for channel in channels if channel.is_on_air), None):
+        out.print(f"  In another terminal: [bold]{escape(_chat_command(on_air, folder))}[/]")
     if model.kind is ModelKind.LOCAL:
         out.print("  The demo model is small and invents facts; it warms up for half a minute.")
         if os.environ.get("OPENAI_API_KEY", "").strip():
@@ -72,6 +77,15 @@ def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, f
 def say_ended() -> None:
     """Nothing runs any more."""
     out.print("Everything has ended.")
+
+
+def _chat_command(channel: str, folder: Path) -> str:
+    """What can be typed where this was started."""
+    program = Path(sys.executable).with_name("tallylight")
+    words = [os.path.relpath(program) if program.is_relative_to(Path.cwd()) else str(program), "chat", channel]
+    if folder != data_dir_or_default(None):
+        words += ["--data-dir", str(folder)]
+    return shlex.join(words)
 
 
 def _state(channel: "DemoChannel") -> str:

@@ -1,5 +1,6 @@
 """The folder that holds everything an embedded instance keeps, and the lock that says who uses it."""
 
+import errno
 import fcntl
 import json
 import os
@@ -16,6 +17,7 @@ from server.embedded.errors import AlreadyRunning, FolderUnusable
 SECRET_BYTES = 24
 LOCK_ATTEMPTS = 5
 LOCK_EVERY_SECONDS = 0.05
+HOLDS_OTHER_THINGS = "it holds other things that others may see"
 
 
 class DataFolder:
@@ -37,8 +39,7 @@ class DataFolder:
             FolderUnusable: it cannot be made or written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.chmod(0o700)
+            self._make()
             file = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise FolderUnusable(str(self.path), error) from error
@@ -49,6 +50,17 @@ class DataFolder:
         self._lock_file = file
         # What a run before left behind speaks of servers that are gone.
         self.remove("instance.json")
+
+    def _make(self) -> None:
+        """What others can look into is closed to them where it is ours or empty. Anything else that is there already
+        may be /tmp: nobody's folder is closed to its users by a wrong word on a command line."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_open = self.path.stat().st_mode & 0o077
+        is_ours = (self.path / "lock").exists() or not any(self.path.iterdir())
+        if is_open and not is_ours:
+            raise FolderUnusable(str(self.path), PermissionError(errno.EACCES, HOLDS_OTHER_THINGS))
+        if is_open:
+            self.path.chmod(0o700)
 
     def release(self) -> None:
         """Gives the folder up. Nothing happens if it is not held."""

@@ -114,12 +114,14 @@ class Commands:
         return entry.guest or await self._deps.door.by_cookie(entry.token)
 
     async def _watch(self, connection: Connection, command: Watch) -> None:
+        _identity(connection)
         channel = await self._channel(connection, command.channel)
         self._check_watches(connection, channel)
         await self._watch_channel(connection, channel)
         connection.outbox.put(encode(Ok(command.rid)))
 
     async def _unwatch(self, connection: Connection, command: Unwatch) -> None:
+        _identity(connection)
         channel = await self._channel(connection, command.channel)
         unwatch = connection.watched.pop(channel.id, None)
         if unwatch is not None:

@@ -60,3 +60,14 @@ async def test_a_ticket_in_hello_is_refused_and_the_socket_stays(house: House) -
         refused = await socket.call(HELLO.replace("}", f',"ticket":"{ticket}"}}'))
         assert (refused["t"], refused["code"], refused["retry"]) == ("err", "unavailable", True)
         assert (await socket.call(HELLO.replace("}", f',"ticket":"{ticket}"}}')))["t"] == "err"
+
+
+@pytest.mark.parametrize("command", ["watch", "unwatch"])
+async def test_a_command_right_behind_a_hello_that_is_refused_is_nobodys(house: House, command: str) -> None:
+    ticket = (await house.ask()).json()["ticket"]
+    house.valkey.kill()
+    async with await RawSocket.open(house.gateway.url, [("Sec-WebSocket-Protocol", "tallylight.v1")]) as socket:
+        await socket.send(HELLO.replace("}", f',"ticket":"{ticket}"}}').encode())
+        refused = await socket.call(f'{{"t":"{command}","rid":2,"channel":"deep-sea-lab"}}')
+        behind = await socket.next_frame()
+        assert [(one["rid"], one["code"]) for one in (refused, behind)] == [(1, "unavailable"), (2, "unauthorized")]

@@ -62,6 +62,7 @@ def test_a_first_start_shows_each_part_and_answers(start: Start) -> None:
     for words in ("PostgreSQL  18", "Valkey", "Database", "Model       canned answers", "1,000 chats a day"):
         assert words in running.output
     assert "/c/deep-sea-lab  on air, 50 credits" in running.output
+    assert "tallylight chat deep-sea-lab --data-dir" in running.output
     assert "/c/night-kitchen  off air, $5 of $10 goal reached" in running.output
     assert httpx2.get(f"{running.address}/readyz").json()["ready"]
     assert "Deep Sea Lab" in httpx2.get(f"{running.address}/c/deep-sea-lab").text

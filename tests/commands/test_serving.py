@@ -27,8 +27,8 @@ PROGRAM = """
     from server.serving import listen, serve
 
     class Gateway:
-        async def drain(self, budget_seconds):
-            print("drain", budget_seconds, flush=True)
+        async def drain(self, answers_seconds):
+            print("drain", answers_seconds, flush=True)
             await asyncio.sleep(float(sys.argv[1]))
             print("drained", flush=True)
 

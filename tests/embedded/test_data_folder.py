@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.embedded.data_folder import DataFolder
-from server.embedded.errors import AlreadyRunning
+from server.embedded.errors import AlreadyRunning, FolderUnusable
 from server.embedded.instance import find_instance
 
 
@@ -27,6 +27,22 @@ def test_it_is_for_its_owner_only(folder: DataFolder) -> None:
         assert mode(folder.path) == 0o700
         assert mode(folder.path / "secrets" / "door") == 0o600
         assert mode(folder.path / "instance.json") == 0o600
+
+
+def test_an_empty_folder_and_one_of_ours_are_closed_to_others(tmp_path: Path) -> None:
+    for _ in range(2):
+        tmp_path.chmod(0o755)
+        with DataFolder(tmp_path):
+            assert mode(tmp_path) == 0o700
+
+
+def test_a_folder_of_other_things_stays_open_to_others_and_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "somebody's").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(FolderUnusable, match="other things"):
+        DataFolder(tmp_path).lock()
+    assert mode(tmp_path) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["somebody's"]
 
 
 def test_a_secret_stays_the_same_and_differs_from_others(folder: DataFolder) -> None:

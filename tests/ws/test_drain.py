@@ -18,6 +18,15 @@ async def test_a_running_answer_gets_its_time(gateway: LocalGateway, world: Worl
     assert await client.wait_closed() == 4001
 
 
+async def test_an_answer_gets_all_of_its_time(gateway: LocalGateway, world: World) -> None:
+    client = await gateway.connect()
+    opened = await client.open_chat("deep-sea-lab")
+    await client.call("send", k=opened["k"], idem="idem-0001", text="Nearly too long. [[tokens=85 rate=50]]")
+    await client.wait_for(of_kind("d"))
+    await gateway.gateway.drain(2.0)
+    assert (await client.wait_for(of_kind("done")))["why"] == "stop"
+
+
 async def test_what_takes_too_long_is_saved_as_interrupted(gateway: LocalGateway, world: World) -> None:
     client = await gateway.connect()
     opened = await client.open_chat("deep-sea-lab")
