@@ -170,8 +170,7 @@ class OpenAIStream:
     def abort(self) -> None:
         """See `model.ModelStream.abort`."""
         self._aborted = True
-        if self._opening is not None:
-            self._opening.reschedule(0)
+        _expire(self._opening)
         if self._reader is not None:
             self._reader.close()
 
@@ -251,8 +250,13 @@ class _GeneralReader:
 
     def close(self) -> None:
         self._closed = True
-        if self._scope is not None:
-            self._scope.reschedule(0)
+        _expire(self._scope)
+
+
+def _expire(scope: asyncio.Timeout | None) -> None:
+    """Ends what waits in this scope. One that is ending already, its task not having run since, takes no other time."""
+    if scope is not None and not scope.expired():
+        scope.reschedule(0)
 
 
 def _has_proxy(url: str) -> bool:

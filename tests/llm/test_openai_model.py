@@ -7,7 +7,7 @@ import pytest
 
 from server.domain.errors import Refusal
 from server.llm.answers import Answer, AnswerLimits, AnswerRequest, Answers
-from server.llm.model import Fault, Model, PromptMessage
+from server.llm.model import Fault, Model, ModelStream, PromptMessage
 from server.llm.openai_model import OpenAIModel, OpenAIOptions
 from server.llm.script import RETRY_AFTER_SECONDS
 from server.llm.scripted_server import ScriptedServer
@@ -24,6 +24,12 @@ def ask(model: Model, prompt: str, budget: int = 100) -> Answer:
 async def read(answer: Answer) -> str:
     async with asyncio.timeout(10):
         return "".join([piece.text async for piece in answer])
+
+
+async def abort_twice(stream: ModelStream) -> None:
+    stream.abort()
+    await asyncio.sleep(0)  # a scope expires in this turn of the loop, its task runs in the next one
+    stream.abort()
 
 
 @pytest.fixture(params=["over http", "through a proxy"])
@@ -88,6 +94,31 @@ async def test_the_provider_sees_that_a_request_is_given_up(remote: OpenAIModel,
     await answer.aclose()
     assert await reading == ""
     await eventually(lambda: upstream.left_streams == 1)
+    await remote.aclose()
+
+
+async def test_a_request_may_be_given_up_again_before_its_reader_has_noticed(
+    remote: OpenAIModel, upstream: ScriptedServer
+) -> None:
+    stream = remote.stream([PromptMessage("user", "[[delay_ms=60000]]")], 300)
+    reading = asyncio.ensure_future(stream.read())
+    await eventually(lambda: upstream.open_streams == 1)
+    await abort_twice(stream)
+    assert await reading == []
+    await stream.aclose()
+    await remote.aclose()
+
+
+async def test_an_answer_may_be_aborted_again_before_its_reader_has_noticed(
+    remote: OpenAIModel, upstream: ScriptedServer
+) -> None:
+    stream = remote.stream([PromptMessage("user", "[[tokens=300 rate=1]]")], 300)
+    assert await stream.read()
+    reading = asyncio.ensure_future(stream.read())
+    await asyncio.sleep(0)
+    await abort_twice(stream)
+    assert await reading == []
+    await stream.aclose()
     await remote.aclose()
 
 
