@@ -1,18 +1,21 @@
 // Tells those who listen to the page that an answer is being written, without reading every word of it aloud.
 const STILL_MS = 7_000;
 const READ_WHOLE_LENGTH = 400;
+const FAILURES = new Set(['error', 'filter', 'interrupted']);
 
 const countWords = text => text.split(/\s+/u).filter(Boolean).length;
 
-/** Speaks through `say(text)`, which announces politely. */
+/** Speaks through `say(text)`, which announces politely, and `warn(text)`, which interrupts. */
 export class AnswerAnnouncer {
   #say;
+  #warn;
   #strings;
   #timer = 0;
 
-  constructor(strings, say) {
+  constructor(strings, say, warn) {
     this.#strings = strings;
     this.#say = say;
+    this.#warn = warn;
   }
 
   begin(title) {
@@ -21,10 +24,16 @@ export class AnswerAnnouncer {
     this.#timer = setInterval(() => this.#again(), STILL_MS);
   }
 
-  /** The answer is complete: a short one is read whole, of a long one its length is told. */
-  end(text) {
+  /**
+   * The answer ended, `why` as in `done`, with the `note` that stands below it. A short one is read whole; of a long one
+   * its length is told, or the note, if it is not complete. Who stopped it has read it.
+   */
+  end(why, {text, note}) {
     this.cancel();
-    this.#say(text && text.length < READ_WHOLE_LENGTH ? text : this.#strings.complete(countWords(text)));
+    if (FAILURES.has(why)) this.#warn(note);
+    else if (why === 'user_stop') this.#say(note);
+    else if (text.length < READ_WHOLE_LENGTH) this.#say(`${text} ${note}`.trim());
+    else this.#say(note || this.#strings.complete(countWords(text)));
   }
 
   cancel() {

@@ -51,7 +51,7 @@ export class ChatView {
     this.#facts = new ChannelFacts(options.base, options.channel, () => this.#factsChanged());
     this.#memory = new ChatMemory(options.base.origin, options.channel);
     this.frame = new Frame(strings, this.#reader());
-    this.#announcer = new AnswerAnnouncer(strings.status, text => this.frame.say(text));
+    this.#announcer = new AnswerAnnouncer(strings.status, text => this.frame.say(text), text => this.frame.warn(text));
     this.#transcript = new Transcript({
       log: this.frame.log, strings, title: () => this.#title, said: text => this.frame.say(text),
       followed: isFollowing => { this.frame.jump.hidden = isFollowing; },
@@ -283,7 +283,7 @@ export class ChatView {
 
   #finished(event) {
     const tokens = this.#usedBefore === null ? 0 : event.usage.used - this.#usedBefore;
-    this.#announcer.end(this.#transcript.finish(event, tokens));
+    this.#announcer.end(event.why, this.#transcript.finish(event, tokens));
     this.#waitingSince = this.#usedBefore = null;
     this.#finishedAnswer();
     if (event.why === 'error') this.#facts.read();

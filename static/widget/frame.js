@@ -51,14 +51,21 @@ export class Frame {
     this.#status.textContent = text;
   }
 
+  /** Announce at once. */
+  warn(text) {
+    this.#alert.textContent = text;
+  }
+
   /** Show a notice of noticeFor; a new one is announced, as an alert or politely. Its buttons may come and go unsaid. */
   show(notice) {
     const {key = '', tone = '', text = '', actions = [], isEnd = false} = notice ?? {};
     this.notice.hidden = !text;
     if (key !== this.#noticeKey) {
       this.#noticeKey = key;
+      const wasAlert = this.notice.classList.contains('alert');
       this.notice.className = `notice ${tone} ${isEnd ? 'end' : ''}`;
-      this.#alert.textContent = tone === 'alert' ? text : '';
+      if (tone === 'alert') this.warn(text);
+      else if (wasAlert) this.warn('');
       if (text && tone !== 'alert') this.say(text);
     }
     if (text) setText(this.notice.firstChild, text);

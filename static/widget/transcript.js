@@ -167,23 +167,25 @@ export class Transcript {
     this.#clock.request();
   }
 
-  /** The running answer ended; `tokens` is what it took, 0 or less when that is not known. Gives its text. */
+  /** The running answer ended; `tokens` is what it took, 0 or less when that is not known. Gives its {text, note}. */
   finish(event, tokens) {
     const message = this.#messages.get(event.id);
-    if (!message) return '';
+    if (!message) return {text: '', note: ''};
     this.#clock.flush();
     message.isLive = false;
     this.#live = null;
-    this.#end(message, event.why, tokens);
+    const note = this.#end(message, event.why, tokens);
     this.#scroll.keep();
-    return message.text;
+    return {text: message.text, note};
   }
 
   #end(message, why, tokens) {
     const {done, action} = this.#strings;
     const name = {user_stop: 'continue', interrupted: 'continue', error: 'tryAgain'}[why];
     const act = name && button(action[name], {className: 'link', onclick: this.#actions[name]});
-    message.note(done[why]?.(tokens) ?? '', act);
+    const note = done[why]?.(tokens) ?? '';
+    message.note(note, act);
+    return note;
   }
 
   #setLive(message) {
