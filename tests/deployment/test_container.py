@@ -1,6 +1,7 @@
 """The container and the compose file, as far as they can be tested without an engine: the very command that starts the
 container runs here, with the variables of the compose file, and is asked by the container's health check."""
 
+import ipaddress
 import json
 import os
 import re
@@ -81,3 +82,11 @@ def test_every_server_has_a_health_check() -> None:
     services = compose()["services"]
     assert all("healthcheck" in services[name] for name in ("postgres", "valkey"))
     assert instruction("HEALTHCHECK")
+
+
+def test_the_proxy_on_the_host_is_believed() -> None:
+    """Else all visitors share one address, with its daily chats and its sockets."""
+    (pool,) = compose()["networks"]["default"]["ipam"]["config"]
+    first = next(ipaddress.ip_network(pool["subnet"]).hosts())
+    trusted = compose()["services"]["gateway"]["environment"]["TALLYLIGHT_TRUSTED_PROXIES"]
+    assert trusted == f"${{TALLYLIGHT_TRUSTED_PROXIES:-{first}}}"
