@@ -129,7 +129,10 @@ class Turn:
         self._tell_near(chat.meter)
         self._deps.checkpoints.begin(chat)
         try:
-            await self._read_until_end(asking)
+            try:
+                await self._read_until_end(asking)
+            finally:
+                await self._hang_up()
             await self._finish()
             await self._deps.checkpoints.end(self._message.id)
         except _EpochLost:
@@ -139,13 +142,13 @@ class Turn:
                 await self._deps.live_chats.reload(chat.facts.id, self._epoch)
         except Exception:
             log.exception("answer_not_ended", chat=str(chat.facts.id))
-            chat.end_answer()
-            chat.epoch = None  # the reaper ends it from the checkpoint
+            if chat.runner is self:
+                chat.end_answer()
+                chat.epoch = None  # the reaper ends it from the checkpoint
         finally:
             if self._grace is not None:
                 self._grace.cancel()
             self._deps.checkpoints.stop(self._message.id)
-            await self._answer.aclose()
 
     async def _read_until_end(self, asking: "asyncio.Task[Piece | None]") -> None:
         """Read in a task of its own, so that a stop can end the reading and nothing else."""
@@ -168,6 +171,14 @@ class Turn:
         if lost:
             raise lost[0]
 
+    async def _hang_up(self) -> None:
+        """Close the connection to the model before the answer is saved: that takes as long as Postgres is away, and
+        the provider would write on for nobody. What goes wrong here must not cost what was read."""
+        try:
+            await self._answer.aclose()
+        except Exception:
+            log.exception("model_not_closed", chat=str(self._chat.facts.id))
+
     async def _read(self, asking: "asyncio.Task[Piece | None]") -> None:
         piece = await asking
         if piece is not None and self._chat.credit_state is CreditState.CHARGED:
@@ -177,8 +188,7 @@ class Turn:
         while piece is not None:
             if self._deps.node.is_overdue:
                 await self._deps.node.ensure_not_overdue()
-            if self._chat.epoch != self._epoch:
-                raise _EpochLost
+            self._ensure_epoch()
             self._emit(piece)
             self._is_releasing = False
             if self._is_stopped:
@@ -236,7 +246,13 @@ class Turn:
                 )
             )
 
+    def _ensure_epoch(self) -> None:
+        """The chat in memory may be another one since the last wait: lost, or taken again and with a newer answer."""
+        if self._chat.epoch != self._epoch:
+            raise _EpochLost
+
     async def _finish(self) -> None:
+        self._ensure_epoch()
         chat, text = self._chat, self._message.text
         tokens = await count_off_loop(text)
         used = chat.tokens_used + tokens
@@ -249,6 +265,7 @@ class Turn:
             saved = await self._deps.settling.save(self._ended(text, tokens, used, ending))
         if saved is not Saved.DONE:
             raise _EpochLost
+        self._ensure_epoch()
         self._message.status, self._message.tokens = ending.message_status, tokens
         chat.running_tokens, chat.tokens_used = 0, used
         chat.state, chat.credit_state = ending.chat_state, ending.credit_state
