@@ -43,7 +43,7 @@ class RedisLimits:
 
 
 class RedisUnavailable(Exception):
-    """Redis did not answer, answered with an error, or is not asked because it did not answer a moment ago."""
+    """Redis did not answer, answered with an error or garbage, or is not asked as it did not answer a moment ago."""
 
 
 class Redis:
@@ -91,7 +91,7 @@ class Redis:
         others are still turned away, and its outcome decides.
 
         Raises:
-            RedisUnavailable: there is no answer, or it is an error; whether it was done is not known.
+            RedisUnavailable: there is no answer, or it is an error or garbage; whether it was done is not known.
         """
         if not self.available:
             raise RedisUnavailable("Redis did not answer a moment ago")
@@ -105,6 +105,9 @@ class Redis:
         except RedisError as error:
             self._recover()
             raise RedisUnavailable(f"Redis refused: {error}") from error
+        except Exception as error:  # the client's own, TypeError and the like, over a reply that makes no sense
+            await self._fail(error)
+            raise RedisUnavailable(f"Redis answered garbage: {error!r}") from error
         finally:
             self._is_probing = False
         self._recover()

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
@@ -116,6 +118,45 @@ class BlackHole:
     def is_idle(self) -> bool:
         """Whether every client has gone."""
         return not self._open
+
+
+@asynccontextmanager
+async def answers_with(reply: bytes) -> AsyncIterator[Redis]:
+    """A client of a server that answers everything with these bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.read(65_536):
+                writer.write(reply)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        redis = Redis.open(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+        yield redis
+        await redis.close()
+
+
+GARBAGE = [
+    pytest.param(b"%1\r\n*0\r\n:1\r\n", id="a map whose key is a list"),
+    pytest.param(b":1\r\n", id="a number for a list"),
+    pytest.param(b"~1\r\n*1\r\n:1\r\n", id="a set of lists"),
+    pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", id="another protocol"),
+    pytest.param(b"\x00\xff\xfe\r\n", id="no protocol at all"),
+]
+
+
+@pytest.mark.parametrize("reply", GARBAGE)
+async def test_garbage_is_unavailable(reply: bytes) -> None:
+    async with answers_with(reply) as redis:
+        with pytest.raises(RedisUnavailable):
+            await redis.run(lambda client: client.xrange("stream"))
+
+
+async def test_a_reply_that_makes_no_sense_opens_the_breaker() -> None:
+    async with answers_with(b"%1\r\n*0\r\n:1\r\n") as redis:
+        with pytest.raises(RedisUnavailable, match="garbage"):
+            await redis.ping()
+        assert turns_away(redis)
 
 
 async def test_connections_that_lead_nowhere_fail_once_and_not_one_by_one(valkey_server: EmbeddedValkey) -> None:
