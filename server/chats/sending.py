@@ -30,7 +30,6 @@ from server.domain.errors import Code, Refusal
 from server.domain.events import CreditReason, UserSaid
 from server.domain.identity import Identity
 from server.domain.texts import title_of
-from server.ledger.accounts import Balance
 from server.ledger.credits import Credits
 from server.llm.answers import Answer, AnswerRequest, Answers, Piece
 from server.llm.model import PromptMessage
@@ -206,13 +205,6 @@ class Sending:
             if turn is None:
                 await self._abandon(prepared)
 
-    async def _publish(self, balance: Balance, chat_id: UUID) -> None:
-        """Tell Redis the new balance. Whatever goes wrong there heals by itself, and is no reason to end answers."""
-        try:
-            await self._credits.publish([balance], [chat_id])
-        except Exception:
-            log.exception("balance_not_published")
-
     async def _abandon(self, prepared: _Prepared) -> None:
         """The message is not taken: nobody wants the model's answer, and the credit is free for others."""
         prepared.asking.cancel()
@@ -342,7 +334,7 @@ class Sending:
         chat.say(said, event)
         if outcome.balance is not None:
             self._balance_changed(outcome.balance, CreditReason.SPEND)
-            self._tasks.create_task(self._publish(outcome.balance, start.chat_id))
+            self._tasks.create_task(self._deps.settling.publish(outcome.balance, start.chat_id))
         answer = LiveMessage(
             id=start.answer_id,
             type=MessageType.AI,

@@ -52,4 +52,12 @@ class Settling:
     async def tell_refund(self, balance: Balance, chat_id: UUID) -> None:
         """Tell the watchers and Redis what a refund, committed just now, did to the balance."""
         self._balance_changed(balance, CreditReason.REFUND)
-        await self._credits.publish([balance], [chat_id])
+        await self.publish(balance, chat_id)
+
+    async def publish(self, balance: Balance, chat_id: UUID) -> None:
+        """Tell Redis a balance that was committed for this chat. Whatever goes wrong there heals by itself, and is no
+        reason to end answers, or to end them without a word."""
+        try:
+            await self._credits.publish([balance], [chat_id])
+        except Exception:
+            log.exception("balance_not_published")
