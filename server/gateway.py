@@ -199,8 +199,7 @@ class Gateway:
         return [chat.runner for chat in self.live_chats if isinstance(chat.runner, Turn)]
 
     async def _drop_lost(self, lost_epochs: Mapping[UUID, int]) -> None:
-        for chat_id, lost_epoch in lost_epochs.items():
-            await self.live_chats.reload(chat_id, lost_epoch)
+        await self.live_chats.drop(lost_epochs)
 
 
 async def _run_again(run: Callable[[], Awaitable[None]]) -> None:

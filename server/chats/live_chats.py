@@ -71,16 +71,40 @@ class LiveChats:
         Args:
             lost_epoch: the epoch that turned out to be over, None when this node only read; nothing happens where the
                 chat in memory has moved on since.
+
+        Raises:
+            Refusal: `unavailable`; the chat is dropped all the same.
         """
         chat = self._chats.get(chat_id)
-        if chat is None or chat.epoch != lost_epoch:
-            return
-        chat.epoch = None
-        loaded = await load_chat(self._postgres, chat_id, self.encode)
+        if chat is not None and chat.epoch == lost_epoch:
+            chat.epoch = None
+            with outages_refused():
+                await self._show_stored(chat)
+
+    async def drop(self, lost_epochs: Mapping[UUID, int]) -> None:
+        """Other nodes have these chats: all of them are dropped before anything is awaited, so that nothing more leaves
+        any of them, and only then shown as storage has them.
+
+        Args:
+            lost_epochs: the epoch that turned out to be over, by chat.
+        """
+        held = [(self._chats.get(chat_id), epoch) for chat_id, epoch in lost_epochs.items()]
+        lost = [chat for chat, epoch in held if chat is not None and chat.epoch == epoch]
+        for chat in lost:
+            chat.epoch = None
+        for chat in lost:
+            try:
+                await self._show_stored(chat)
+            except Exception as error:  # one of them must not keep the others waiting; `run` looks at it again
+                log.warning("chat_not_shown", chat=str(chat.facts.id), error=repr(error))
+
+    async def _show_stored(self, chat: LiveChat) -> None:
+        """Show the followers of a chat that this node does not write what storage says."""
+        loaded = await load_chat(self._postgres, chat.facts.id, self.encode)
         if chat.is_written_here:  # this node has taken it meanwhile
             return
         if loaded is None:
-            self._chats.pop(chat_id, None)
+            self._chats.pop(chat.facts.id, None)
         else:
             chat.adopt(loaded.live)
 

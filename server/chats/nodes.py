@@ -117,12 +117,12 @@ class Node:
         async with self._own_connection(patience_seconds) as connection, connection.transaction():
             was_late = await connection.fetchval(_RENEW, self.id, self.times.lease_seconds)
             rows = await connection.fetch(_LOST, list(owned), list(owned.values()))
-        self._tried_seconds = began_seconds
         if was_late:  # so may others be, for the same reason: a Postgres that did not answer, a machine that slept
             self.trouble_seconds = time.monotonic()
         if rows:
             log.warning("chats_taken_by_another_node", chats=len(rows))
             await self._lost({row["id"]: owned[row["id"]] for row in rows})
+        self._tried_seconds = began_seconds  # only now: who asks meanwhile whether it may speak has to wait
 
     @contextlib.asynccontextmanager
     async def _own_connection(self, patience_seconds: float) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":

@@ -46,3 +46,23 @@ async def test_a_chat_that_many_ask_for_at_once_is_read_once(postgres_url: str) 
     chats = await asyncio.gather(*(live_chats.get(chat_id) for _ in range(8)))
     assert {id(chat) for chat in chats} == {id(live_chats.held(chat_id))}
     await postgres.close()
+
+
+async def test_lost_chats_are_all_dropped_before_the_first_is_shown(postgres_url: str) -> None:
+    postgres = await Postgres.open(postgres_url)
+    rows = Rows(postgres)
+    channel, visitor = await rows.active_channel(), await rows.session()
+    live_chats = LiveChats(postgres, encode_event)
+    chats = [await live_chats.get(await rows.chat(visitor, channel)) for _ in range(3)]
+    kept, *lost = [chat for chat in chats if chat is not None]
+    for chat in (kept, *lost):
+        chat.epoch = 1
+    async with asyncio.TaskGroup() as group, postgres.pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
+            dropping = group.create_task(live_chats.drop({chat.facts.id: 1 for chat in lost}))
+            await eventually(lambda: waits_for_a_lock(postgres))
+            assert [chat.epoch for chat in (kept, *lost)] == [1, None, None]
+        await dropping
+    assert all(chat.read_mark == (1, "OPEN", 4) for chat in lost)
+    await postgres.close()
