@@ -191,7 +191,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         while loop.time() < deadline_seconds:
             closed = self.sockets.close_idle(IDLE_CLOSED_AT_ONCE)
-            if not closed and not self._running():
+            if not closed and not any(chat.is_busy for chat in self.live_chats):  # one that is sent is answered next
                 return
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
