@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server.storage.patient_connection import PatientConnection
+from server.storage.pool import ConnectionPool, NoConnection
 
 _T = TypeVar("_T")
 
@@ -23,6 +24,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 """A connection of one's own, or one that the pool lends; asyncpg's own class takes no parameter at run time."""
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
+POOL_WAIT_SECONDS: Final = 3.0
 TRANSACTION_TRIES: Final = 4
 _REPEAT_AFTER_SECONDS: Final = 0.05
 _LOST_TRANSACTION = frozenset({"40001", "40P01"})
@@ -31,9 +33,16 @@ _LOST_TRANSACTION = frozenset({"40001", "40P01"})
 
 @dataclass(frozen=True, slots=True)
 class PostgresLimits:
-    """How much of Postgres one node takes, and how long it waits."""
+    """How much of Postgres one node takes, and how long it waits.
+
+    Attributes:
+        pool_wait_seconds: for one of the pool's connections, or of the engine's.
+        pool_waiters: how many wait for the pool at the same time; the next one is turned away.
+    """
 
     pool_connections: int = 10
+    pool_wait_seconds: float = POOL_WAIT_SECONDS
+    pool_waiters: int = 4_096
     engine_connections: int = 5
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS
     statement_timeout_seconds: float = 5.0
@@ -45,13 +54,11 @@ class Postgres:
     """The database of one node.
 
     Attributes:
-        pool: asyncpg connections for single statements and short transactions.
+        pool: lent asyncpg connections, for single statements and short transactions.
         engine: the same database through SQLAlchemy Core, for lists and what is written from the tables.
     """
 
-    def __init__(
-        self, url: str, limits: PostgresLimits, pool: "asyncpg.Pool[asyncpg.Record]", engine: AsyncEngine
-    ) -> None:
+    def __init__(self, url: str, limits: PostgresLimits, pool: ConnectionPool, engine: AsyncEngine) -> None:
         self.pool = pool
         self.engine = engine
         self._url = url
@@ -84,9 +91,11 @@ class Postgres:
             url,
             connections=limits.engine_connections,
             connect_timeout_seconds=limits.connect_timeout_seconds,
+            wait_seconds=limits.pool_wait_seconds,
             server_settings={"application_name": "tallylight lists", **timeouts},
         )
-        return cls(url, limits, pool, engine)
+        lent = ConnectionPool(pool, wait_seconds=limits.pool_wait_seconds, waiters_max=limits.pool_waiters)
+        return cls(url, limits, lent, engine)
 
     async def connect_writer(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection of the caller's own, to hold as long as it works and to close.
@@ -131,14 +140,12 @@ class Postgres:
         Raises:
             OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it did not answer.
         """
-        await self.pool.execute("SELECT 1", timeout=self._limits.statement_timeout_seconds)
+        async with self.pool.acquire() as connection:
+            await connection.execute("SELECT 1", timeout=self._limits.statement_timeout_seconds)
 
     async def close(self) -> None:
         """Close all connections but the writers', within ``connect_timeout_seconds`` whatever the server does."""
-        try:
-            await asyncio.wait_for(self.pool.close(), self._limits.connect_timeout_seconds)
-        except TimeoutError:
-            self.pool.terminate()
+        await self.pool.close(self._limits.connect_timeout_seconds)
         await self.engine.dispose()
 
 
@@ -148,8 +155,12 @@ def make_engine(
     connections: int,
     server_settings: Mapping[str, str],
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    wait_seconds: float = POOL_WAIT_SECONDS,
 ) -> AsyncEngine:
-    """An engine of at most this many connections; nothing is connected before it is used."""
+    """An engine of at most this many connections; nothing is connected before it is used.
+
+    Whoever waits for one of them longer than `wait_seconds` gets sqlalchemy.exc.TimeoutError.
+    """
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(
@@ -164,6 +175,7 @@ def make_engine(
         async_creator=connect,
         pool_size=connections,
         max_overflow=0,
+        pool_timeout=wait_seconds,
         pool_pre_ping=True,
     )
 
@@ -181,6 +193,8 @@ def is_unreachable(error: BaseException) -> bool:
 
 def may_be_repeated(error: BaseException) -> bool:
     """Whether to run the same transaction with the same ids again; any other error will only come back."""
+    if isinstance(error, NoConnection):  # it has waited for as long as anybody should
+        return False
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _LOST_TRANSACTION:
         return True
     return is_unreachable(error)

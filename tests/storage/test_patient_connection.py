@@ -65,7 +65,8 @@ async def test_a_statement_that_is_never_answered_is_an_outage(line: tuple[Silen
     postgres = await Postgres.open(url, PostgresLimits(connect_timeout_seconds=0.5))
     silent.passes.clear()
     with pytest.raises(asyncpg.PostgresError) as caught:
-        await postgres.pool.fetchval("SELECT 1", timeout=0.2 - patient_connection.GRACE_SECONDS)
+        async with postgres.pool.acquire() as connection:
+            await connection.fetchval("SELECT 1", timeout=0.2 - patient_connection.GRACE_SECONDS)
     assert is_outage(caught.value)
     assert is_unreachable(caught.value)
     await postgres.close()
