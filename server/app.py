@@ -156,7 +156,7 @@ class _App:
                     context.knowledge,
                     (),
                     Spoken("user", "Hello", WARMING_TOKENS),
-                    Window(model.window_tokens, WARMING_TOKENS),
+                    Window.of(model, WARMING_TOKENS),
                 )
                 for context in contexts
             ]
@@ -188,6 +188,7 @@ def _make_model(config: ModelConfig) -> Model:
             base_url=config.base_url,
             api_key=config.api_key,
             window_tokens=config.window_tokens,
+            english_only=_is_local(config),
             max_tokens_field="max_tokens" if _is_local(config) else "max_completion_tokens",
             extra_body=LOCAL_SAMPLING if _is_local(config) else {},
         )

@@ -277,7 +277,7 @@ class Sending:
             context.knowledge,
             [Spoken(_ROLES[one.type], one.text, one.tokens) for one in _branch(history, parent) if one.text],
             Spoken("user", text, tokens),
-            Window(self._answers.model.window_tokens, output_tokens),
+            Window.of(self._answers.model, output_tokens),
         )
 
     def _named(self, chat: LiveChat) -> str | None:

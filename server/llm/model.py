@@ -108,6 +108,11 @@ class Model(Protocol):
     def window_tokens(self) -> int:
         """How much a prompt and its answer may have together, counted by us."""
 
+    @property
+    def english_only(self) -> bool:
+        """Whether its vocabulary was made for English: of other scripts it has up to a token for each byte, several
+        times as many as we count."""
+
     def stream(
         self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None
     ) -> ModelStream:

@@ -41,6 +41,7 @@ class OpenAIOptions:
         api_key: kept out of `repr` and of every message; empty for a server that asks for none.
         base_url: ends before `/chat/completions`; None is OpenAI's own.
         window_tokens: how much a prompt and its answer may have together, counted by us.
+        english_only: see `model.Model`.
         max_tokens_field: what the limit of an answer is called: `max_tokens` for most compatible servers.
         extra_body: more fields of each request, such as `temperature`.
         connect_timeout_seconds: to open a connection, TLS included.
@@ -54,6 +55,7 @@ class OpenAIOptions:
     base_url: str | None = None
     display_name: str | None = None
     window_tokens: int = 128_000
+    english_only: bool = False
     max_tokens_field: MaxTokensField = "max_completion_tokens"
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     connect_timeout_seconds: float = 5.0
@@ -85,6 +87,11 @@ class OpenAIModel:
     def window_tokens(self) -> int:
         """How much a prompt and its answer may have together."""
         return self._options.window_tokens
+
+    @property
+    def english_only(self) -> bool:
+        """Whether other scripts have up to a token for each byte."""
+        return self._options.english_only
 
     def stream(
         self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None

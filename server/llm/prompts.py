@@ -3,12 +3,13 @@
 The meter of a chat has no part in this: history counts once, when it is written, however often it is sent.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from server.domain.errors import Code, Refusal
-from server.llm.model import PromptMessage
+from server.llm.model import Model, PromptMessage
 from server.llm.text_memory import TextMemory
 from server.llm.tokens import count, longest_prefix_within
 
@@ -28,6 +29,9 @@ the model finds it in its prefix cache."""
 
 CUTS_REMEMBERED = 256
 """How many cuts of knowledge are kept; each is some 20 KB at most."""
+
+_ENGLISH_BYTES = bytes(code for code in range(128) if not 0x30 <= code <= 0x39)
+"""ASCII without digits, each of which is a token of its own for a small model, while we count three as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,26 @@ class Window:
     Attributes:
         window_tokens: prompt and answer together.
         output_tokens: kept free for the answer.
+        english_only: see `model.Model`.
     """
 
     window_tokens: int
     output_tokens: int
+    english_only: bool = False
+
+    @classmethod
+    def of(cls, model: Model, output_tokens: int) -> Self:
+        """What this model can take, with so much kept free for its answer."""
+        return cls(model.window_tokens, output_tokens, model.english_only)
 
     @property
     def room_tokens(self) -> int:
         """What is left for the prompt."""
         return self.window_tokens - self.output_tokens
+
+    def weigh(self, text: str, tokens: int) -> int:
+        """How many tokens a text of this many takes in the window."""
+        return max(tokens, _foreign_bytes(text)) if self.english_only else tokens
 
 
 async def fit(
@@ -68,10 +83,13 @@ async def fit(
     knowledge; persona and newest message stay whole. What takes long is done in a thread, and remembered.
 
     Raises:
-        Refusal: TOO_LARGE, persona and newest message do not fit; of its details `tokens` is what they have, `window`
-            what the model leaves for them.
+        Refusal: TOO_LARGE, persona and newest message do not fit; of its details `tokens` is what they have (for a
+            model that knows English only: may have), `window` what the model leaves for them.
     """
-    needed_tokens = await _context_tokens.of(persona) + newest.tokens
+    newest, *history = (
+        replace(spoken, tokens=window.weigh(spoken.text, spoken.tokens)) for spoken in (newest, *history)
+    )
+    needed_tokens = window.weigh(persona, await _context_tokens.of(persona)) + newest.tokens
     if needed_tokens > window.room_tokens:
         raise Refusal(
             Code.TOO_LARGE,
@@ -80,12 +98,12 @@ async def fit(
             details={"tokens": needed_tokens, "window": window.room_tokens},
         )
     system = "\n\n".join(part for part in (persona, knowledge) if part)
-    history_room_tokens = window.room_tokens - await _context_tokens.of(system)
+    history_room_tokens = window.room_tokens - window.weigh(system, await _context_tokens.of(system))
     if history_room_tokens < newest.tokens:
         system = persona
-        if cut := await _cuts.of((knowledge, _knowledge_tokens(window, needed_tokens))):
+        if cut := await _cuts.of((knowledge, _knowledge_tokens(window, needed_tokens), window.english_only)):
             system = f"{persona}\n\n{cut}" if persona else cut
-        history = ()
+        history = []
     messages = [PromptMessage("system", system)] if system else []
     messages += [PromptMessage(past.role, past.text) for past in _recent(history, history_room_tokens, newest.tokens)]
     return [*messages, PromptMessage(newest.role, newest.text)]
@@ -97,14 +115,22 @@ def _knowledge_tokens(window: Window, needed_tokens: int) -> int:
     return left_tokens - left_tokens % max(1, window.room_tokens // KNOWLEDGE_STEPS)
 
 
-def _cut(wanted: tuple[str, int]) -> str:
-    """The beginning of a text that has at most so many tokens."""
-    text, budget_tokens = wanted
-    return text[: longest_prefix_within(text, budget_tokens)]
+def _cut(wanted: tuple[str, int, bool]) -> str:
+    """The beginning of a text that has at most so many tokens, by the count of a model that knows English only, too."""
+    text, budget_tokens, english_only = wanted
+    kept = text[: longest_prefix_within(text, budget_tokens)]
+    if not english_only:
+        return kept
+    return kept[: bisect_right(range(1, len(kept) + 1), budget_tokens, key=lambda end: _foreign_bytes(kept[:end]))]
+
+
+def _foreign_bytes(text: str) -> int:
+    """Bytes of what is not English."""
+    return len(text.encode().translate(None, _ENGLISH_BYTES))
 
 
 _context_tokens: TextMemory[str, int] = TextMemory(count, CONTEXTS_REMEMBERED)
-_cuts: TextMemory[tuple[str, int], str] = TextMemory(_cut, CUTS_REMEMBERED)
+_cuts: TextMemory[tuple[str, int, bool], str] = TextMemory(_cut, CUTS_REMEMBERED)
 
 
 def _recent(history: Sequence[Spoken], room_tokens: int, newest_tokens: int) -> Sequence[Spoken]:

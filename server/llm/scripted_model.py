@@ -35,6 +35,11 @@ class ScriptedModel:
         """How much a prompt and its answer may have together."""
         return self._window_tokens
 
+    @property
+    def english_only(self) -> bool:
+        """It counts as we do."""
+        return False
+
     def stream(
         self, messages: Sequence[PromptMessage], max_output_tokens: int, *, named: str | None = None
     ) -> "ScriptedStream":

@@ -1,15 +1,22 @@
 """The small model: a real process with a real model, and what is said when it cannot start."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
 
+from server.app import _make_model
+from server.commands.run import PLACEHOLDERS
+from server.config import ModelConfig, read_config
 from server.embedded.data_folder import DataFolder
 from server.embedded.errors import PartFailed
 from server.embedded.model import MODEL_NAME, EmbeddedModel, installed_file
+from server.llm.model import Model
+from server.llm.prompts import Spoken, Window, fit
+from server.llm.tokens import count
 from tests.support.command_lines import command_lines_during
 from tests.support.data_folders import DataFolders
 
@@ -38,6 +45,43 @@ def test_it_answers_in_the_way_of_openai_and_ends_at_once(folder: DataFolder) ->
     assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()} == {10}
     model.stop()
     assert not process.is_running()
+
+
+THAI = "ประภาคารแห่งนี้ตั้งอยู่บนเกาะเล็กๆกลางทะเล "
+"""Its vocabulary has five times as many tokens for it as we count."""
+
+
+def local_model(url: str, api_key: str) -> tuple[ModelConfig, Model]:
+    """How the gateway reaches it."""
+    environment = {"TALLYLIGHT_LLM": "local", "OPENAI_BASE_URL": url, "OPENAI_API_KEY": api_key}
+    config = read_config(PLACEHOLDERS | environment | {"TALLYLIGHT_MODEL": MODEL_NAME}, drain_seconds=1.0).model
+    return config, _make_model(config)
+
+
+async def test_the_gateway_knows_that_it_is_made_for_english() -> None:
+    _, model = local_model("http://127.0.0.1:1/v1", "key")
+    assert model.english_only
+    await model.aclose()
+
+
+@pytest.fixture
+def started(folder: DataFolder) -> Iterator[EmbeddedModel]:
+    part = EmbeddedModel(folder)
+    part.start()
+    yield part
+    part.stop()
+
+
+@pytest.mark.long
+async def test_it_takes_a_long_chat_in_a_script_that_it_does_not_know(started: EmbeddedModel) -> None:
+    config, model = local_model(started.url, started.api_key)
+    past = [Spoken("assistant" if turn % 2 else "user", THAI * 8, count(THAI * 8)) for turn in range(18)]
+    assert sum(spoken.tokens for spoken in past) > 2_200
+    messages = await fit("", "", past, Spoken("user", THAI, count(THAI)), Window.of(model, config.answer_tokens))
+    stream = model.stream(messages, 8)
+    assert await stream.read()
+    await stream.aclose()
+    await model.aclose()
 
 
 def test_another_file_is_refused(folder: DataFolder, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ class PlayedModel:
 
     name = "played"
     window_tokens = 1_000_000
+    english_only = False
 
     def __init__(self, reads: list[list[str]], finish: Finish = "stop", error: Refusal | None = None) -> None:
         self.reads = reads

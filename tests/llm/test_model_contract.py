@@ -162,3 +162,4 @@ async def test_it_can_be_reached(model: Model) -> None:
     await model.probe()
     assert model.name == "scripted"
     assert model.window_tokens == 128_000
+    assert not model.english_only

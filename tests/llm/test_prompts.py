@@ -110,15 +110,53 @@ async def test_what_cannot_be_cut_is_refused_with_the_numbers() -> None:
     assert not refused.value.temporary
 
 
+THAI = "ประภาคารแห่งนี้ตั้งอยู่บนเกาะ"
+LOCAL_WINDOW = Window(3_500, 1_024, english_only=True)
+
+
+async def test_of_other_scripts_a_model_for_english_is_sent_what_it_has_room_for_at_a_token_a_byte() -> None:
+    messages = await fit("", "", past(*[THAI] * 60), asked(THAI), LOCAL_WINDOW)
+    sent_bytes = sum(len(message.content.encode()) for message in messages)
+    assert LOCAL_WINDOW.room_tokens // 2 < sent_bytes <= LOCAL_WINDOW.room_tokens
+
+
+async def test_of_knowledge_in_other_scripts_a_model_for_english_is_told_less() -> None:
+    messages = await fit(PERSONA, THAI_KNOWLEDGE, [], asked("Who?"), LOCAL_WINDOW)
+    sent_bytes = len(messages[0].content.encode())
+    assert LOCAL_WINDOW.room_tokens * 0.9 < sent_bytes < LOCAL_WINDOW.room_tokens + len(PERSONA)
+
+
+async def test_a_model_for_english_is_sent_as_much_english_as_any_other() -> None:
+    history = past(*(f"message number {'ab' * (turn % 3)} " * 5 for turn in range(400)))
+    other = await fit(PERSONA, "", history, asked("Who?"), Window(3_500, 1_024))
+    assert len(other) < len(history)
+    assert await fit(PERSONA, "", history, asked("Who?"), LOCAL_WINDOW) == other
+
+
+async def test_a_message_that_a_model_for_english_cannot_take_is_refused() -> None:
+    newest = asked(THAI * 40)
+    assert newest.tokens < LOCAL_WINDOW.room_tokens
+    with pytest.raises(Refusal) as refused:
+        await fit("", "", [], newest, LOCAL_WINDOW)
+    assert refused.value.code is Code.TOO_LARGE
+    assert refused.value.details == {"tokens": len(newest.text.encode()), "window": LOCAL_WINDOW.room_tokens}
+
+
+windows = st.builds(Window, st.integers(50, 950), st.just(50), st.booleans())
+
+
 @settings(deadline=None)
-@given(clean_texts, clean_texts, st.lists(clean_texts, max_size=12), clean_texts, st.integers(0, 900))
+@given(clean_texts, clean_texts, st.lists(clean_texts, max_size=12), clean_texts, windows)
 def test_a_prompt_never_passes_the_room(
-    persona: str, knowledge: str, history: list[str], newest: str, room: int
+    persona: str, knowledge: str, history: list[str], newest: str, window: Window
 ) -> None:
+    def weight(*texts: str) -> int:
+        return sum(window.weigh(text, count(text)) for text in texts)
+
     try:
-        messages = asyncio.run(fit(persona, knowledge, past(*history), asked(newest), Window(room + 50, 50)))
+        messages = asyncio.run(fit(persona, knowledge, past(*history), asked(newest), window))
     except Refusal:
-        assert count(persona) + count(newest) > room
+        assert weight(persona, newest) > window.room_tokens
         return
-    assert tokens_of(messages) <= room
+    assert weight(*(message.content for message in messages)) <= window.room_tokens
     assert messages[-1] == PromptMessage("user", newest)
