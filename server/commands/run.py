@@ -4,16 +4,15 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from server.commands import run_report as report
 from server.commands.console import out
+from server.commands.interruption import Interruption
 from server.commands.place import DataDir, data_dir_or_default
 from server.config import Environment, ModelKind, model_kind, read_config
 from server.embedded.data_folder import DataFolder
@@ -62,7 +61,8 @@ def run(
     kind = model_kind(os.environ, otherwise=ModelKind.LOCAL)
     _check_settings(kind)
     configure_logs(json_lines=False, level=logging.WARNING)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = Interruption()
+    interruption.listen()
     with DataFolder(data_dir_or_default(data_dir)) as folder, listen(LOOPBACK, port) as listener:
         instance = Instance(
             folder,
@@ -73,9 +73,12 @@ def run(
         ending_seconds = 0.0
         try:
             _start_servers(instance)
+            interruption.check()
             channels = _prepare_database(folder, instance)
+            interruption.check()
             _await_model(instance)
-            ending_seconds = _serve(folder, instance, listener, channels)
+            interruption.check()
+            ending_seconds = _serve(folder, instance, listener, channels, interruption)
         finally:
             # A second signal may not leave processes behind.
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -127,7 +130,13 @@ def _await_model(instance: Instance) -> None:
         report.say_started(model)
 
 
-def _serve(folder: DataFolder, instance: Instance, listener: socket.socket, channels: "Sequence[DemoChannel]") -> float:
+def _serve(
+    folder: DataFolder,
+    instance: Instance,
+    listener: socket.socket,
+    channels: "Sequence[DemoChannel]",
+    interruption: Interruption,
+) -> float:
     """Serves until the end; returns how long that took so far, in seconds."""
     from server.app import create_app
     from server.serving import serve
@@ -140,6 +149,7 @@ def _serve(folder: DataFolder, instance: Instance, listener: socket.socket, chan
     def ready() -> None:
         instance.publish({"address": address, "pid": os.getpid(), "environment": variables})
         report.say_ready(address, channels, config, folder.path)
+        interruption.pass_on()  # the server takes signals by now
 
     def watch() -> None:
         for name in instance.revive():
@@ -193,8 +203,3 @@ def _model_variables(instance: Instance) -> dict[str, str]:
 
 def _is_set(name: str) -> bool:
     return bool(os.environ.get(name, "").strip())
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM before the server takes over ends the start as Ctrl-C does, so that nothing stays behind."""
-    sys.exit(128 + signal.SIGTERM)

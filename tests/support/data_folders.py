@@ -33,7 +33,7 @@ class DataFolders:
         """Removes all that were made; the servers on them have ended."""
         for folder in self._made:
             folder.release()
-            shutil.rmtree(folder.path)
+            shutil.rmtree(folder.path, ignore_errors=True)  # a run that has just begun may be at it, too
 
     def _remove_leftovers(self) -> None:
         # A test run that was killed could not do it. A new folder is another run's, and about to be locked.
