@@ -46,8 +46,8 @@ export class ScrollFollower {
 
   #scrolled() {
     const {scrollTop, scrollHeight, clientHeight} = this.#log;
-    const isOurs = scrollTop === this.#top; // told late, when the reader may have let go already
-    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#set(this.isFollowing || !isOurs);
+    // A move of our own is told a frame late, and the first step upward is small: only a move downward takes hold.
+    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#set(this.isFollowing || scrollTop > this.#top);
     else if (scrollTop < this.#top - 1) this.#set(false); // dragged by its bar, or moved by a script of the page
     this.#top = scrollTop;
   }

@@ -72,6 +72,21 @@ async def test_a_move_of_the_log_itself_does_not_take_hold_again(log_page: Page)
     assert is_following is False
 
 
+async def test_the_first_small_step_upward_does_not_take_hold_again(log_page: Page) -> None:
+    is_following = await log_page.evaluate(
+        """async () => {
+          await new Promise(requestAnimationFrame);
+          await new Promise(requestAnimationFrame);
+          log.dispatchEvent(new WheelEvent('wheel', {deltaY: -40}));
+          log.scrollTop -= 2;
+          await new Promise(requestAnimationFrame);
+          await new Promise(requestAnimationFrame);
+          return follower.isFollowing;
+        }"""
+    )
+    assert is_following is False
+
+
 @pytest.mark.parametrize("key", ["ArrowUp", "PageUp", "Home"])
 async def test_keys_that_lead_upward_let_go(log_page: Page, key: str) -> None:
     await log_page.evaluate("() => log.focus()")
