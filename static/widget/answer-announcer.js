@@ -1,11 +1,10 @@
-// Tells those who listen to the page that an answer is being written, without reading every word of it aloud.
 const STILL_MS = 7_000;
 const READ_WHOLE_LENGTH = 400;
 const FAILURES = new Set(['error', 'filter', 'interrupted']);
 
 const countWords = text => text.split(/\s+/u).filter(Boolean).length;
 
-/** Speaks through `say(text)`, which announces politely, and `warn(text)`, which interrupts. */
+/** Tells those who listen of an answer, politely by `say(text)` or at once by `warn(text)`, without reading every word. */
 export class AnswerAnnouncer {
   #say;
   #warn;
@@ -24,10 +23,7 @@ export class AnswerAnnouncer {
     this.#timer = setInterval(() => this.#again(), STILL_MS);
   }
 
-  /**
-   * The answer ended, `why` as in `done`, with the `note` that stands below it. A short one is read whole; of a long one
-   * its length is told, or the note, if it is not complete. Who stopped it has read it.
-   */
+  /** The answer ended: `why` as in `done`, `note` as below it. A short one is read whole, but not to who stopped it. */
   end(why, {text, note}) {
     this.cancel();
     if (FAILURES.has(why)) this.#warn(note);

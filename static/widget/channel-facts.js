@@ -1,9 +1,7 @@
-// What the widget knows of its channel: name, state, credits, and whether its model is ready.
 const POLL_MS = {warming: 3_000, unavailable: 15_000};
 
-/** The facts of one channel; `changed()` is called when any of them did. */
+/** What is known of one channel, null where it was not told; `changed()` is called when any of it did. */
 export class ChannelFacts {
-  /** None is known before it was told: null. */
   title = null;
   status = null;
   balance = null;
@@ -35,7 +33,6 @@ export class ChannelFacts {
     if (pause) this.#timer = setTimeout(() => this.read(), pause);
   }
 
-  /** Ask no more. */
   forget() {
     this.#generation++;
     clearTimeout(this.#timer);

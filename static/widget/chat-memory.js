@@ -1,8 +1,7 @@
-// What outlives a reload of the tab: which chat is open, the text being written, the message not yet acknowledged.
-// The place in the stream is not kept: the text it belongs to is gone with the page, so a reload asks for a snapshot.
+// What outlives a reload of the tab. The place in the stream is not kept: the text it belongs to is gone with the page.
 const FIELDS = ['chat', 'openIdem', 'pending', 'draft'];
 
-/** The memory of one chat on one server, in the tab's session storage; where that is refused, only while the page lives. */
+/** What a tab remembers of its chat, in session storage; where that is refused, only while the page lives. */
 export class ChatMemory {
   #key;
 
@@ -15,7 +14,6 @@ export class ChatMemory {
     for (const field of FIELDS) this[field] = kept[field] ?? null;
   }
 
-  /** Change some of `chat`, `openIdem`, `pending`, `draft` and keep them. */
   keep(changes) {
     Object.assign(this, changes);
     try {

@@ -1,4 +1,4 @@
-// A websocket that speaks tallylight.v1 and comes back by itself. It knows nothing of chats: see chat-session.js.
+// A websocket that speaks tallylight.v1 and comes back by itself; chats are chat-session.js's.
 const PROTOCOL = 'tallylight.v1';
 const CLIENT = 'widget/1.0';
 const ANSWER_LIMIT_MS = 10_000; // for a connection to open, and for a ping
@@ -11,10 +11,7 @@ const DRAINING = 4001;
 const STOP_CODES = new Set([1000, 1003, 1007, 1009]);
 const staysClosed = code => STOP_CODES.has(code) || (code >= 4500 && code <= 4999);
 
-/**
- * The connection. `listener` gets `phaseChanged(socket)`, `ready(event)` and `received(event)`; replies to a request
- * go to the request's own callback, and are dropped with the connection.
- */
+/** `listener` has `phaseChanged(socket)`, `ready(event)` and `received(event)`; replies are dropped with the connection. */
 export class ChatSocket {
   /** 'connecting', 'ready', 'waiting' (until `retryAt`) or 'refused' (with `closeCode`). */
   phase = 'connecting';
@@ -54,7 +51,6 @@ export class ChatSocket {
     this.#drop();
   }
 
-  /** Try at once instead of waiting. */
   retryNow() {
     if (this.phase === 'waiting') this.#connect();
   }

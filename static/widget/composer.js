@@ -1,9 +1,8 @@
-// Where a message is written.
 import {button, element} from './dom.js';
 
 const isTouch = matchMedia('(pointer: coarse)');
 
-/** The form below the log. `on` has `submit(text)`, `stop()`, `edit(text)` and `focus()`. */
+/** Where a message is written. `on` has `submit(text)`, `stop()`, `edit(text)` and `focus()`. */
 export class Composer {
   #input;
   #send;

@@ -11,10 +11,9 @@ export function element(tag, props = {}, ...children) {
   return made;
 }
 
-/** A button that does not submit a form. */
 export const button = (label, props = {}) => element('button', {type: 'button', textContent: label, ...props});
 
-/** Set the text only where it changes, so that nothing is drawn or announced twice. */
+/** Nothing is drawn or announced twice. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

@@ -1,9 +1,8 @@
-// When to draw: once per animation frame, and ten times a second while a drawing takes too long for that.
 const SLOW_DRAW_MS = 12;
 const SLOW_PAUSE_MS = 100;
 const MAX_SHARE = 4; // a slow drawing rests so long that it takes at most a fourth of the time
 
-/** Calls `draw` at the right time after `request`, or at once by `flush`. */
+/** Calls `draw` once a frame after `request`, or ten times a second while that takes too long; at once by `flush`. */
 export class DrawClock {
   #draw;
   #frame = 0;

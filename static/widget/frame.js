@@ -1,9 +1,8 @@
-// The parts of the widget and how they stand together.
 import {Composer} from './composer.js';
 import {button, element, setText} from './dom.js';
 import {TokenMeter} from './token-meter.js';
 
-/** The widget's elements. `on` has what the reader can do: submit, stop, edit, focus, jump, act(name). */
+/** The widget's parts. `on` has what the reader can do: submit, stop, edit, focus, jump, act(name). */
 export class Frame {
   title = element('span');
   demo = element('span', {className: 'demo', hidden: true});
@@ -46,17 +45,15 @@ export class Frame {
     this.composer.name(this.#strings, title);
   }
 
-  /** Announce politely. */
   say(text) {
     this.#status.textContent = text;
   }
 
-  /** Announce at once. */
   warn(text) {
     this.#alert.textContent = text;
   }
 
-  /** Show a notice of noticeFor; a new one is announced, as an alert or politely. Its buttons may come and go unsaid. */
+  /** Show a notice of noticeFor; a new one is announced, its buttons come and go unsaid. */
   show(notice) {
     const {key = '', tone = '', text = '', actions = [], isEnd = false} = notice ?? {};
     this.notice.hidden = !text;
@@ -72,7 +69,7 @@ export class Frame {
     this.#offer(actions);
   }
 
-  // A reader who was on a button that goes stands on what comes in its place, or just before the place.
+  // Who was on a button that goes stands on the next one, or just before its place.
   #offer(actions) {
     if (this.#actions === String(actions)) return;
     this.#actions = String(actions);
@@ -90,7 +87,6 @@ export function welcome(strings, greeting, starters, ask) {
   return element('div', {className: 'welcome'}, element('p', {textContent: greeting}), list);
 }
 
-/** What stands in the log until a chat that exists has come. */
 export function skeleton() {
   const line = () => element('div', {className: 'skeleton'});
   return element('div', {'aria-hidden': 'true'}, line(), line(), line());

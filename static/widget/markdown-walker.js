@@ -1,6 +1,5 @@
-// Draws markdown that arrives in pieces. Whatever the pieces, the result is the same as if the whole text had come at
-// once. No HTML string is ever parsed: markup in the text is shown as text, images become links, links lead only to
-// http, https and mailto addresses.
+// Draws markdown that arrives in pieces; whatever the pieces, as if it had come at once. HTML is never parsed: markup is
+// shown as text, images become links, links lead to http, https and mailto only.
 import {Lexer, Tokenizer} from '../vendor/marked-18.2.1.js';
 
 const SAFE_PROTOCOLS = new Set(['http:', 'https:', 'mailto:']);
@@ -55,7 +54,7 @@ function link(element, address) {
   return element;
 }
 
-// A box that scrolls sideways can be reached and named with the keyboard.
+// A box that scrolls sideways can be reached with the keyboard.
 function group(element, label) {
   element.tabIndex = 0;
   element.setAttribute('role', 'group');
@@ -65,7 +64,7 @@ function group(element, label) {
 
 const isBlank = token => token.type === 'space' || token.type === 'def';
 
-// What of a token cannot change without building its element anew.
+// What cannot change without a new element.
 const shapeOf = t => [t.type, t.ordered, t.start, t.loose, t.depth, t.lang, t.align, t.header?.map(c => c.text)].join();
 
 const rowToken = cells => ({type: 'row', cells, raw: cells.map(cell => cell.text).join('\u0000')});
@@ -80,7 +79,7 @@ export class MarkdownWalker {
   #isPlain = false;
   #live = [];
 
-  /** `labels`: {copy, table, code(lang), image(alt)}, the words this adds to the text. */
+  /** `labels`: {copy, table, code(lang), image(alt)}. */
   constructor(root, labels) {
     this.#root = root;
     this.#labels = labels;
@@ -148,8 +147,7 @@ export class MarkdownWalker {
     return settled.filter(token => !isBlank(token)).length;
   }
 
-  // Make `kept` and the last children of `parent` equal to the tokens, touching only what changed. Lists, quotes and
-  // tables are entered, so a long one grows by its last item.
+  // Make `kept` and the last children of `parent` equal to the tokens, touching only what changed, at any depth.
   #sync(parent, kept, tokens, depth) {
     tokens.forEach((token, index) => {
       const old = kept[index];
@@ -259,8 +257,7 @@ function childrenOf(token) {
   return ['list_item', 'blockquote'].includes(token.type) ? token.tokens.filter(child => !isBlank(child)) : null;
 }
 
-// h1 and h2 are the page's. An answer may begin at any depth, and a heading must not skip a level: all are h3, and only
-// look different.
+// h1 and h2 are the page's, and a heading must not skip a level, wherever an answer begins: all are h3.
 function heading(depth, children) {
   const element = build('h3', ...children);
   element.className = depth < 3 ? 'major' : 'minor';

@@ -1,7 +1,6 @@
-// The tape in the head of the chat: how many of its tokens are used. The last tenth is hatched.
 import {element, setText} from './dom.js';
 
-/** A meter of tokens, with its captions. */
+/** The tape in the head of the chat, with its captions: how many tokens are used. */
 export class TokenMeter {
   #strings;
   #needle = element('span', {className: 'needle'});
@@ -16,7 +15,7 @@ export class TokenMeter {
     this.element = element('div', {className: 'meter', part: 'meter', hidden: true}, this.#tape, captions);
   }
 
-  /** Show `usage` ({used, cap}), and whether this chat has taken its credit; without usage there is nothing to show. */
+  /** Show `usage` ({used, cap}; without it nothing), and whether this chat has taken its credit. */
   show(usage, hasTakenCredit) {
     this.element.hidden = !usage;
     if (!usage) return;
