@@ -8,10 +8,9 @@ const newIdem = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byt
 const codePoints = text => [...text].length;
 
 /**
- * Follows one channel, and one chat on it once there is one. `view` is told what happens:
- * `ready`, `phaseChanged(socket)`, `channelChanged(event)`, `creditChanged(event)`, `opened(event, isFresh)`, `happened(event)` for what
- * is in sequence, `usageChanged(usage)`, `accepted(messageId, isFirst)`, `refused(error, message)`, `gone`.
- * `isFresh` says that the text starts anew from `event.msgs`.
+ * Follows one channel, and one chat on it once there is one. `view` is told what happens: see ChatView's listener.
+ * `happened` gets what is in sequence; with `opened`, `isFresh` says that the text starts anew from `event.msgs`; after
+ * `gone`, a message that was not acknowledged begins another chat.
  */
 export class ChatSession {
   /** The open chat: {id, k, epoch, last, state, credit}; null before the first message. */
@@ -28,6 +27,8 @@ export class ChatSession {
   #isOpening = false;
   #isSending = false;
   #wantsStop = false;
+  #isStopping = false;
+  #told = new Set(); // messages that were seen, or whose answers were
   #repeatable = null;
   #visit = 0;
   #timers = new Set();
@@ -58,10 +59,11 @@ export class ChatSession {
     this.#socket.stop();
   }
 
-  /** Send a message; the first one opens the chat. The same text after a refusal that may be repeated is the same message. */
+  /** Send a message; the first one opens the chat. The same text after a refusal for now is the same message. */
   send(text) {
     const message = this.#repeatable?.text === text ? this.#repeatable : {idem: newIdem(), text};
     this.#repeatable = null;
+    this.#wantsStop = false;
     this.#memory.keep({pending: message});
     this.#advance();
     return message;
@@ -69,25 +71,29 @@ export class ChatSession {
 
   /** End the running answer; before it has begun, as soon as it does. */
   stop() {
-    this.#wantsStop = this.isBusy;
+    this.#wantsStop = true;
     this.#stopIfAsked();
   }
 
   /** Leave this chat; the next message opens another one. */
   forget() {
-    if (this.chat?.k) this.#socket.request({t: 'unsub', k: this.chat.k});
-    this.chat = this.running = this.#repeatable = null;
-    this.#isResyncing = this.#isOpening = this.#isSending = this.#wantsStop = false;
-    this.#visit++;
-    this.#memory.keep({chat: null, openIdem: null, pending: null});
+    this.#leave();
+    this.#wantsStop = false;
+    this.#memory.keep({pending: null});
   }
 
-  // From the socket.
+  #leave() {
+    if (this.chat?.k) this.#socket.request({t: 'unsub', k: this.chat.k});
+    this.chat = this.running = this.#repeatable = null;
+    this.#isResyncing = this.#isOpening = this.#isSending = this.#isStopping = false;
+    this.#visit++;
+    this.#memory.keep({chat: null, openIdem: null});
+  }
 
   phaseChanged(socket) {
     if (socket.phase !== 'ready') {
       if (this.#isResyncing) this.#failedResumes++;
-      this.#isResyncing = this.#isOpening = this.#isSending = false;
+      this.#isResyncing = this.#isOpening = this.#isSending = this.#isStopping = false;
       if (this.chat) this.chat.k = null;
       this.#forgetTimers();
     }
@@ -109,8 +115,6 @@ export class ChatSession {
     else if (event.t === 'usage') this.#view.usageChanged(event.usage);
     else if (event.s !== undefined) this.#follow(event);
   }
-
-  // Commands.
 
   #later(action, error) {
     const timer = setTimeout(() => {
@@ -154,10 +158,10 @@ export class ChatSession {
   }
 
   #lost() {
-    this.#isResyncing = false;
-    this.forget();
+    this.#leave();
     this.#socket.settled();
     this.#view.gone();
+    this.#advance();
   }
 
   // Bring what waits one step further: open a chat for it, or send it.
@@ -187,11 +191,12 @@ export class ChatSession {
   }
 
   #accept(reply, message) {
-    // What was accepted before may have been answered already; the events tell.
-    if (!reply.dup) this.chat.state = 'answering';
+    // What was accepted before, or told by a snapshot, may have been answered already.
+    if (!reply.dup && !this.#told.has(reply.msg)) this.chat.state = 'answering';
     const isFirst = this.chat.credit === 'none';
     if (isFirst) this.chat.credit = 'charged';
     this.#memory.keep({pending: null});
+    this.#stopIfAsked();
     this.#view.accepted(reply.msg, isFirst);
   }
 
@@ -204,12 +209,23 @@ export class ChatSession {
     this.#view.refused(error, message);
   }
 
+  // A stop may be lost with the connection or be refused for now: the wish lasts until the server has it.
   #stopIfAsked() {
-    if (!this.#wantsStop || !this.running || !this.chat?.k) return;
-    this.#wantsStop = !this.#socket.request({t: 'stop', k: this.chat.k, msg: this.running.id});
+    if (!this.isBusy) this.#wantsStop = false;
+    if (!this.#wantsStop || this.#isStopping || !this.running || !this.chat.k) return;
+    const {id} = this.running;
+    this.#isStopping = this.#ask({t: 'stop', k: this.chat.k, msg: id}, reply => {
+      this.#isStopping = false;
+      if (this.running?.id === id) this.#heardOfStop(reply);
+      else this.#stopIfAsked(); // the reader may want the next one stopped, too
+    });
   }
 
-  // Events of the chat.
+  #heardOfStop(reply) {
+    if (reply.retry) this.#later(() => this.#stopIfAsked(), reply);
+    else this.#wantsStop = false;
+    if (reply.t === 'err') this.#view.stopFailed(reply);
+  }
 
   #unread(id) {
     return {id, k: null, epoch: null, last: 0, state: 'open', credit: null};
@@ -231,7 +247,9 @@ export class ChatSession {
 
   #rewind(event) {
     this.chat.last = event.seq;
-    const newest = event.msgs?.at(-1);
+    const told = event.msgs ?? [];
+    const newest = told.at(-1);
+    this.#told = new Set(told.flatMap(({id, parent}) => [id, parent]));
     this.running = newest?.status === 'streaming' ? {id: newest.id, length: codePoints(newest.text)} : null;
   }
 
@@ -256,7 +274,10 @@ export class ChatSession {
   #account(event) {
     const {chat} = this;
     switch (event.t) {
-      case 'user': chat.state = 'answering'; return true;
+      case 'user':
+        chat.state = 'answering';
+        this.#told.add(event.id);
+        return true;
       case 'start':
         chat.state = 'answering';
         this.running = {id: event.id, length: 0};

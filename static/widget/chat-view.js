@@ -1,4 +1,3 @@
-// The chat as its reader sees it: draws what the session tells, and hands on what the reader does.
 import {AnswerAnnouncer} from './answer-announcer.js';
 import {ChannelFacts} from './channel-facts.js';
 import {readEarlier} from './chat-history.js';
@@ -14,12 +13,13 @@ import {Transcript} from './transcript.js';
 const BACK_SHOWN_MS = 2_000;
 const TICK_MS = 1_000;
 const CHARACTERS_DEFAULT = 16_000;
+const NOT_STOPPED = 'not_stopped'; // stands beside the server's codes
 
 const socketAddress = base => Object.assign(new URL('ws', base), {protocol: base.protocol.replace('http', 'ws')});
 
 /**
- * One chat. `options`: {base, channel, heading, greeting, starters}; greeting null means the usual one.
- * `tell(type, detail)` is called for what the page may want to know; `finished()` when an answer is complete.
+ * The chat as its reader sees it. `options`: {base, channel, heading, greeting, starters}; greeting null is the usual one.
+ * `tell(type, detail)` is called for what the page may want to know; `finished()` when an answer has ended.
  */
 export class ChatView {
   frame;
@@ -108,8 +108,6 @@ export class ChatView {
     this.#session.stop();
   }
 
-  // What the reader does.
-
   #reader() {
     return {
       submit: text => this.#submit(text),
@@ -150,7 +148,6 @@ export class ChatView {
     else if (name === 'tryAgain') this.#tryAgain();
   }
 
-  // Leave this chat for a new one, which begins with the next message.
   #begin() {
     this.#session.forget();
     this.#usage = this.#refusal = null;
@@ -191,8 +188,6 @@ export class ChatView {
     this.frame.log.append(this.#opening);
   }
 
-  // What the session tells.
-
   #listener() {
     return {
       phaseChanged: socket => this.#phaseChanged(socket),
@@ -211,6 +206,12 @@ export class ChatView {
       accepted: (id, isFirst) => {
         this.#transcript.accept(id);
         if (isFirst) this.#tell('chat-started');
+        if (!this.isBusy) this.#rest();
+        this.#render();
+      },
+      stopFailed: ({code}) => {
+        this.#refusal = {code: NOT_STOPPED};
+        this.#tell('chat-error', {code});
         this.#render();
       },
       refused: (error, message) => this.#refused(error, message),
@@ -245,7 +246,7 @@ export class ChatView {
     this.#wasOpened = true;
     if (isFresh) this.#usage = event.usage; // a replay begins before its head, and its events tell the usage
     if (isFresh) this.#restart(event);
-    if (!this.isBusy) this.#waitingSince = this.#usedBefore = null;
+    if (!this.isBusy) this.#rest();
     const isFinished = isFresh && wasAnswering && !this.isBusy;
     if (isResumed) this.#back = {until: Date.now() + BACK_SHOWN_MS, text: isFinished ? 'finishedMeanwhile' : 'back'};
     this.#facts.tell({balance: event.credit.balance});
@@ -281,10 +282,16 @@ export class ChatView {
     this.#render();
   }
 
+  // No answer is awaited any more.
+  #rest() {
+    this.#waitingSince = this.#usedBefore = null;
+    if (this.#refusal?.code === NOT_STOPPED) this.#refusal = null;
+  }
+
   #finished(event) {
     const tokens = this.#usedBefore === null ? 0 : event.usage.used - this.#usedBefore;
     this.#announcer.end(event.why, this.#transcript.finish(event, tokens));
-    this.#waitingSince = this.#usedBefore = null;
+    this.#rest();
     this.#finishedAnswer();
     if (event.why === 'error') this.#facts.read();
   }
@@ -301,14 +308,15 @@ export class ChatView {
   }
 
   #gone() {
+    this.#rest();
+    if (this.isBusy) this.#waitingSince = Date.now(); // a message begins another chat
     this.#usage = null;
     this.#wasOpened = true;
+    this.#announcer.cancel();
     this.#transcript.reset([]);
     this.#showOpening();
     this.#render();
   }
-
-  // Drawing.
 
   #notice(text) {
     const {chat, socket} = this.#session;

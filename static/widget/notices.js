@@ -8,6 +8,7 @@ const REFUSED_BY_CODE = {4501: 'notAllowed', 4502: 'banned', 4503: 'outdated', 4
 const REFUSAL_TEXTS = {
   busy: 'busy', channel_pending: 'pending', channel_inactive: 'paused', closed: 'closed', too_large: 'tooLarge',
   unavailable: 'unavailable', overloaded: 'overloaded', provider_error: 'modelDown', forbidden: 'forbidden',
+  not_stopped: 'notStopped',
 };
 
 const alert = (text, ...actions) => ({tone: 'alert', text, actions});
@@ -19,7 +20,6 @@ const seconds = milliseconds => Math.max(0, Math.ceil(milliseconds / 1000));
 // On its own site the chat is refused only when the session has ended; a reload begins another.
 const refusalOf = (code, isOwnSite) => (code === 4501 && isOwnSite ? 'outdated' : (REFUSED_BY_CODE[code] ?? 'outdated'));
 
-/** The connection, if something is wrong with it. */
 function ofConnection({socket, since, host, isOwnSite, now}, say) {
   if (socket.phase === 'refused') return alert(say[refusalOf(socket.closeCode, isOwnSite)], 'reload');
   if (socket.phase === 'ready') return null;
@@ -33,7 +33,6 @@ function ofConnection({socket, since, host, isOwnSite, now}, say) {
   return ticking({...alert(say.lost(wait), ...(isWaiting ? ['now'] : [])), key: 'lost'});
 }
 
-/** Whether the chat ended before its first answer began. */
 export const isRefunded = chat => chat?.state === 'closed' && chat.credit === 'refunded';
 
 /** A chat that takes nothing more; the composer gives way to it. */
@@ -47,7 +46,6 @@ function ofEnd({chat, usage, channel}, say) {
   return null;
 }
 
-/** Why the last message was not taken. */
 function ofRefusal({refusal, channel, now}, say) {
   if (!refusal) return null;
   const {code, details = {}, until = 0, hadCredits} = refusal;

@@ -95,6 +95,7 @@ export default {
     overloaded: 'The chat cannot take messages at the moment. Nothing was charged.',
     forbidden: 'Only people who are signed in can chat here.',
     failed: 'The message could not be sent. Your text is kept.',
+    notStopped: 'The answer could not be stopped. Try again.',
     slow: 'This is taking longer than usual.',
     warming: 'Warming up the demo model. A first answer may take a minute.',
     modelDown: 'The model does not respond at the moment.',

@@ -17,12 +17,14 @@ class FlakyLine:
     Attributes:
         said: the commands of the pages, oldest first.
         heard: what reached the pages, oldest first.
+        lets_through: whether a command of a page reaches the server; by default each does.
         deliveries: how often a frame of the server reaches the page; by default once. It gets the parsed frame.
     """
 
     def __init__(self) -> None:
         self.said: list[Frame] = []
         self.heard: list[Frame] = []
+        self.lets_through: Callable[[Frame], bool] = lambda _: True
         self.deliveries: Callable[[Frame], int] = lambda _: 1
         self._lines: list[WebSocketRoute] = []
 
@@ -40,13 +42,18 @@ class FlakyLine:
         for line in lines:
             await line.close(code=code, reason="")
 
+    def tell(self, frame: Frame) -> None:
+        """Say this to the page that connected last, as if the server had."""
+        self._lines[-1].send(json.dumps(frame))
+
     def _connect(self, page: WebSocketRoute) -> None:
         server = page.connect_to_server()
         self._lines.append(page)
 
         def from_page(message: str | bytes) -> None:
             self.said.append(json.loads(message))
-            server.send(message)
+            if self.lets_through(self.said[-1]):
+                server.send(message)
 
         def from_server(message: str | bytes) -> None:
             told = json.loads(message)

@@ -1,40 +1,8 @@
 """What comes too late: replies for a chat that the reader has left, and facts that nobody waits for."""
 
-from typing import Any
-
 from playwright.async_api import Page
 
-# A session on a server that says what the test says: `said` are its commands, `tell(…)` is a frame of the server.
-SESSION = """async memory => {
-  const {ChatSession} = await import('/static/widget/chat-session.js');
-  class Line {
-    constructor() {
-      window.line = this;
-      setTimeout(() => this.onopen());
-    }
-    send(data) { said.push(JSON.parse(data)); }
-    close() {}
-  }
-  const view = new Proxy({}, {get: (_, name) => (...values) => seen.push([name, values[0]?.t ?? null])});
-  Object.assign(memory, {keep(values) { Object.assign(this, values); }});
-  Object.assign(window, {WebSocket: Line, said: [], seen: [], memory});
-  window.tell = (...frames) => line.onmessage({data: JSON.stringify(frames)});
-  window.rid = t => said.findLast(command => command.t === t).rid;
-  window.session = new ChatSession({url: 'ws://component.test/ws', channel: 'deep-sea-lab', memory, view});
-  window.opened = (chat, k) => ({
-    t: 'opened', k, chat, epoch: '1', seq: 0, mode: 'new', state: 'open', credit: {state: 'none'}, msgs: [],
-  });
-  session.start();
-  await new Promise(resolve => setTimeout(resolve));
-  tell({t: 'ready', rid: rid('hello')});
-}"""
-NOTHING = {"chat": None, "openIdem": None, "pending": None}
-
-
-async def run(page: Page, memory: dict[str, Any], script: str) -> Any:
-    """Run a script on a session that remembers this; returns what it returns."""
-    await page.evaluate(SESSION, memory)
-    return await page.evaluate(f"() => {{ {script} }}")
+from tests.browser.session_page import NOTHING, run
 
 
 async def test_an_ok_for_a_chat_that_was_left_drops_no_event(component_page: Page) -> None:
@@ -98,3 +66,17 @@ async def test_facts_that_come_after_forget_are_not_taken_and_not_asked_for_agai
         }"""
     )
     assert facts == {"asked": 1, "changes": 0, "title": None}
+
+
+async def test_a_reply_that_a_snapshot_overtook_starts_nothing(component_page: Page) -> None:
+    is_busy = await run(
+        component_page,
+        NOTHING,
+        """session.send('Hello');
+        tell({...opened('first', 1), rid: rid('open')});
+        const answer = {id: 'a1', type: 'ai', text: 'Hi', status: 'done', parent: 'm1'};
+        tell({...opened('first', 1), mode: 'snapshot', epoch: '2', seq: 3, msgs: [answer]});
+        tell({t: 'ok', rid: rid('send'), seq: 1, msg: 'm1'});
+        return session.isBusy;""",
+    )
+    assert is_busy is False

@@ -170,6 +170,7 @@ STATES = [
     pytest.param(
         refused("busy"), "alert", "Another answer is still running. Send this when it is done.", [], id="busy"
     ),
+    pytest.param(refused("not_stopped"), "alert", "The answer could not be stopped. Try again.", [], id="not stopped"),
     pytest.param(
         refused("rate_limited", until=NOW + 20_000),
         "alert",

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -112,6 +113,70 @@ async def test_a_message_whose_acknowledgement_was_lost_is_not_sent_twice(
     await assert_shown_as_stored(chat)
     first, again = line.commands("send")
     assert first["idem"] == again["idem"]
+    await expect(chat.balance).to_have_text("4")
+
+
+async def test_a_message_that_was_answered_meanwhile_is_not_waited_for(
+    new_channel: NewChannel, context: BrowserContext, line: FlakyLine
+) -> None:
+    page = await context.new_page()
+    await page.clock.install()
+    chat = await ChatPage.open(page, await new_channel())
+    missed: list[str] = []
+
+    def miss_the_answer(frame: Frame) -> int:
+        missed.append(frame["t"])
+        return 0
+
+    line.deliveries = lambda frame: miss_the_answer(frame) if line.commands("send") else 1
+    await chat.ask("Only once [[tokens=10]]")
+    await eventually(lambda: "done" in missed)
+    line.deliveries = lambda frame: 1
+    await page.reload()
+    await assert_shown_as_stored(chat)
+    await eventually(lambda: any(frame.get("dup") for frame in line.heard))
+    await expect(chat.stop).to_be_hidden()
+    await page.clock.fast_forward(12_000)
+    assert await chat.notice.is_hidden()
+
+
+async def test_a_reply_that_comes_after_the_answer_starts_nothing(
+    new_channel: NewChannel, open_chat: OpenChat, line: FlakyLine
+) -> None:
+    chat = await open_chat(await new_channel())
+    late: list[Frame] = []
+
+    def hold_back(frame: Frame) -> int:
+        if frame["t"] == "ok" and line.commands("send"):
+            late.append(frame)
+            return 0
+        return 1
+
+    line.deliveries = hold_back
+    await chat.ask_and_wait("Quickly [[tokens=5]]")
+    line.tell(late[0])
+    await chat.ask_and_wait("And again [[tokens=5]]")
+
+
+async def test_a_message_for_a_chat_that_is_gone_begins_another(
+    new_channel: NewChannel, open_chat: OpenChat, line: FlakyLine
+) -> None:
+    chat = await open_chat(await new_channel(credits=5))
+    line.deliveries = lambda frame: 0 if frame["t"] == "opened" else 1
+    await chat.ask("Keep this [[tokens=20]]")
+    await expect(chat.questions).to_contain_text("Keep this")
+    await chat.page.evaluate(
+        """chat => {
+          const [key, kept] = Object.entries(sessionStorage)[0];
+          sessionStorage.setItem(key, JSON.stringify({...JSON.parse(kept), chat}));
+        }""",
+        str(uuid4()),
+    )
+    line.deliveries = lambda frame: 1
+    await chat.page.reload()
+    await assert_shown_as_stored(chat)
+    assert [frame["code"] for frame in line.heard if frame["t"] == "err"] == ["not_found"]
+    await expect(chat.stop).to_be_hidden()
     await expect(chat.balance).to_have_text("4")
 
 
