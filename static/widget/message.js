@@ -1,4 +1,3 @@
-// One message on the screen: who, what they said, how it ended, and a button that copies it.
 import {button, element} from './dom.js';
 
 let walkerModule = null;
@@ -12,9 +11,10 @@ export function loadWalker() {
   return walkerModule;
 }
 
-/** A message. `text` is what was written so far, as it came. */
+/** A message on the screen. `text` is what was written so far, as it came; `status` as in a snapshot. */
 export class Message {
   text = '';
+  status = 'done';
 
   #body = element('div', {className: 'body'});
   #note = element('p', {className: 'note', hidden: true});
@@ -59,7 +59,6 @@ export class Message {
     this.element.classList.remove('thinking');
   }
 
-  /** Replace all text. */
   replace(text) {
     this.text = text;
     this.#drawn = 0;

@@ -1,14 +1,14 @@
-// The log of a chat: its messages, the answer that is being written, and where the reader is in it.
 import {button} from './dom.js';
 import {DrawClock} from './draw-clock.js';
 import {Message, loadWalker} from './message.js';
 import {ScrollFollower} from './scroll-follower.js';
 
 const COPIED_MS = 2_000;
-// How messages of a snapshot ended, as `done.why` would have told.
-const ENDINGS = {stopped: 'user_stop', cut: 'cap', interrupted: 'interrupted', failed: 'error'};
+// What `done.why` leaves as a message's status, and back.
+const STATUSES = {user_stop: 'stopped', cap: 'cut', interrupted: 'interrupted', filter: 'failed', error: 'failed'};
+const ENDINGS = Object.fromEntries(Object.entries(STATUSES).map(([why, status]) => [status, why]));
 
-/** Draws messages into `log`. `actions` has `continue`, `tryAgain`, `earlier(id)`; `said(text)` announces; `followed` as ScrollFollower. */
+/** The messages of a chat in `log`. `actions` has `continue`, `tryAgain`, `earlier(id)`; `said(text)` announces; `followed` as ScrollFollower. */
 export class Transcript {
   #log;
   #strings;
@@ -34,7 +34,6 @@ export class Transcript {
     new ResizeObserver(() => this.#makeRoom()).observe(log);
   }
 
-  /** Whether nothing was said yet. */
   get isEmpty() {
     return this.#messages.size === 0 && !this.#pending;
   }
@@ -48,20 +47,34 @@ export class Transcript {
     this.#scroll.follow();
   }
 
-  /** Begin anew from a snapshot's messages; a message that waits for the server's word stays. */
+  /** Begin anew from a snapshot. What is as it was keeps the reader's focus and selection; a proposed message stays. */
   reset(messages) {
     const {scrollTop} = this.#log;
-    this.#clock.cancel();
-    for (const message of this.#messages.values()) message.element.remove();
-    this.#messages.clear();
     this.#live = null;
-    for (const told of messages) this.#restore(told);
+    this.#keepOnly(messages);
+    let next = this.#log.firstElementChild;
+    for (const told of messages) {
+      const message = this.#messages.get(told.id) ?? this.#restore(told);
+      this.#messages.delete(told.id);
+      this.#messages.set(told.id, message); // so that the map is in their order, too
+      if (message.element !== next) this.#log.insertBefore(message.element, next);
+      next = message.element.nextElementSibling;
+    }
     this.#offerEarlier(messages[0]);
     const last = [...this.#messages.values()].findLast(message => message.isMine);
     if (this.#pending && last?.text === this.#pending.text) this.drop(); // it had arrived
     if (this.#pending) this.#log.append(this.#pending.element);
     if (this.#scroll.isFollowing) this.#scroll.follow();
     else this.#log.scrollTop = scrollTop;
+  }
+
+  #keepOnly(messages) {
+    const known = this.#messages;
+    const isSame = ({id, text, status}) => known.get(id)?.text === text && known.get(id).status === status;
+    const same = messages.filter(isSame).map(({id}) => [id, known.get(id)]);
+    this.#messages = new Map(same);
+    this.#earlier?.remove();
+    for (const [id, message] of known) if (!this.#messages.has(id)) message.element.remove();
   }
 
   /** Show older messages above the others; the reader keeps the place. */
@@ -91,8 +104,10 @@ export class Transcript {
     const message = this.#add(told.id, isAnswer, told);
     message.append(told.text);
     message.draw();
+    message.status = told.status;
     if (told.status === 'streaming') this.#setLive(message);
     else if (ENDINGS[told.status]) this.#end(message, ENDINGS[told.status]);
+    return message;
   }
 
   /** Show a message before the server has it. */
@@ -119,13 +134,11 @@ export class Transcript {
     this.#pending = null;
   }
 
-  /** Take the proposed message back. */
   drop() {
     this.#pending?.element.remove();
     this.#pending = null;
   }
 
-  /** Draw an event of the chat. */
   apply(event) {
     switch (event.t) {
       case 'user': return this.#user(event);
@@ -173,6 +186,7 @@ export class Transcript {
     if (!message) return {text: '', note: ''};
     this.#clock.flush();
     message.isLive = false;
+    message.status = STATUSES[event.why] ?? 'done';
     this.#live = null;
     const note = this.#end(message, event.why, tokens);
     this.#scroll.keep();
@@ -191,6 +205,7 @@ export class Transcript {
   #setLive(message) {
     this.#live = message;
     message.isLive = true;
+    message.status = 'streaming';
   }
 
   #add(id, isAnswer, told) {
