@@ -89,14 +89,14 @@ class Checkpoints:
             elif reply is None or str(reply).startswith("WRONGTYPE"):  # gone, or something else is there
                 written.code_points = 0
 
-    async def read(self, chat_id: UUID, epoch: int, message_id: UUID) -> str:
-        """Return what Redis has of an answer; "" when it has nothing or cannot be asked."""
+    async def read(self, chat_id: UUID, epoch: int, message_id: UUID) -> str | None:
+        """Return what Redis has of an answer; "" when it has nothing, None when it cannot be asked."""
         key = checkpoint_key(chat_id, epoch, message_id)
         try:
             entries = await self._redis.run(lambda client: client.xrange(key))
         except RedisUnavailable:
             log.warning("checkpoint_unreadable", chat=str(chat_id))
-            return ""
+            return None
         return _joined([fields for _, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", entries or [])])
 
     async def discard(self, chat_id: UUID, epoch: int, message_id: UUID) -> None:
