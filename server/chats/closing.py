@@ -1,5 +1,7 @@
 """Closing a chat: it becomes read-only. A running answer is stopped first, and kept."""
 
+from typing import Final
+
 from server.chats.live_chat import LiveChat
 from server.chats.refusals import not_found
 from server.chats.takeover import Takeover
@@ -8,6 +10,9 @@ from server.domain.errors import Code, Refusal
 from server.domain.events import ChatClosed, ClosedReason
 from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
+
+TRIES_MAX: Final = 2
+"""How often a close is tried when the chat turns out to be another node's."""
 
 
 class Closing:
@@ -23,27 +28,36 @@ class Closing:
         Raises:
             Refusal: `busy` when another node is answering in it, `not_found` when it is gone, `unavailable`.
         """
-        if chat.runner is not None:
-            chat.runner.stop()
-            await chat.ended.wait()
-        if chat.state is ChatState.CLOSED:
-            return
-        if chat.epoch is None and not await self._takeover.take(chat):
-            raise Refusal(Code.BUSY, "An answer is running in this chat.")
+        for _ in range(TRIES_MAX):
+            if chat.runner is not None:
+                chat.runner.stop()
+                await chat.ended.wait()
+            if chat.state is ChatState.CLOSED:
+                return
+            if chat.epoch is None and not await self._takeover.take(chat):
+                raise Refusal(Code.BUSY, "An answer is running in this chat.")
+            if await self._close(chat, chat.epoch):
+                chat.state = next_chat_state(chat.state, ChatEvent.CLOSE)
+                chat.publish(ChatClosed(ClosedReason.USER))
+                return
+        raise Refusal(Code.UNAVAILABLE, "This chat is moving between servers. Try again.", after_seconds=1.0)
+
+    async def _close(self, chat: LiveChat, epoch: int | None) -> bool:
+        """Write that the chat is closed; False: another node has taken it, and this one has dropped it."""
         with outages_refused():
             status = await self._postgres.pool.execute(
                 # One that is CLOSED already was closed by an earlier try, whose reply was lost.
                 "UPDATE chat SET state = 'CLOSED' WHERE id = $1 AND epoch = $2 AND state <> 'ANSWERING'",
                 chat.facts.id,
-                chat.epoch,
+                epoch,
             )
-            is_gone = status == "UPDATE 0" and await self._is_gone(chat)
-        if is_gone:
+            if status == "UPDATE 1":
+                return True
+            stored_epoch = await self._postgres.pool.fetchval("SELECT epoch FROM chat WHERE id = $1", chat.facts.id)
+        if stored_epoch is None:
             raise not_found()
-        if status != "UPDATE 1":
+        if stored_epoch == epoch:
             raise Refusal(Code.BUSY, "A message is being sent in this chat.")
-        chat.state = next_chat_state(chat.state, ChatEvent.CLOSE)
-        chat.publish(ChatClosed(ClosedReason.USER))
-
-    async def _is_gone(self, chat: LiveChat) -> bool:
-        return not await self._postgres.pool.fetchval("SELECT true FROM chat WHERE id = $1", chat.facts.id)
+        if chat.epoch == epoch:
+            chat.epoch = None  # taking it loads it anew; else `LiveChats.run` shows what has become of it
+        return False

@@ -5,8 +5,8 @@ import asyncio
 
 from tests.support.crowds import ROOM_FOR_CROWDS, Guest, join, tally
 from tests.support.gateways import local_gateway
-from tests.support.postgres_proxy import Side, cut_once, postgres_proxy
-from tests.support.socket_client import Frame, of_kind
+from tests.support.postgres_proxy import Side, Step, Verdict, cut_once, postgres_proxy
+from tests.support.socket_client import ChatView, Frame, of_kind
 from tests.support.waiting import eventually
 from tests.support.world import World
 
@@ -83,3 +83,27 @@ async def test_a_close_whose_reply_was_lost_is_found_done(postgres_url: str, red
         assert (await guest.client.wait_for(of_kind("closed", k=guest.k)))["why"] == "user"
         assert (await guest.send(QUICK, "idem-0002"))["code"] == "closed"
         assert (await guest.send(QUICK))["dup"]
+
+
+async def test_a_close_under_an_epoch_that_was_lost_meanwhile_is_tried_once_more(
+    postgres_url: str, redis_url: str, world: World
+) -> None:
+    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
+        guest = await join(world, gateway)
+        assert (await guest.send(QUICK))["t"] == "ok"
+        await guest.done()
+        takes = iter(range(1))
+
+        async def hook(step: Step) -> Verdict:
+            """Right before the chat is closed another node takes it, once."""
+            if CLOSE in step.sql and step.side is Side.REQUEST and next(takes, None) is not None:
+                await world.postgres.pool.execute("UPDATE chat SET epoch = epoch + 1 WHERE id = $1", guest.chat_id)
+            return Verdict.PASS
+
+        proxy.hook = hook
+        assert (await guest.client.call("close", k=guest.k))["t"] == "ok"
+        assert (await state(world, guest))[0] == "CLOSED"
+        assert await world.postgres.pool.fetchval("SELECT epoch FROM chat WHERE id = $1", guest.chat_id) == 3
+        view = ChatView(guest.k)
+        for frame in guest.client.frames:
+            view.apply(frame)
