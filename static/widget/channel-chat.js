@@ -1,16 +1,15 @@
-// <channel-chat channel="…">: a channel's chat, inline or as a bubble.
-//
-// Attributes: channel (required), heading (shown until the channel's title is known), greeting, starters (one a line),
-// mode (inline or bubble), placement (end or start), open, color-scheme (light or dark; by default the page's), base
-// (address of the server; by default where this file came from).
-// Methods: open, close, ask(text), stop, focusComposer.
+// <channel-chat channel="…">: a channel's chat.
+// Attributes: channel (required), heading (until the title is known), greeting, starters (one a line), mode (inline or
+// bubble), placement (end or start), open, color-scheme (light or dark; by default the page's), base (the server; by
+// default where this file came from). Methods: see below. Looks: the custom properties in styles.js, and `part`s.
 // Events: chat-ready, chat-open, chat-close, chat-started, chat-limit, chat-error {code}; chat-channel {status,
-// activationFunding, activationGoal, creditBalance} and chat-credit {balance}. None carries a message's text.
-// Looks: the custom properties in styles.js; every region is a `part`.
+// activationFunding, activationGoal, creditBalance}, chat-credit {balance}. None carries a message's text.
 import {ChatView} from './chat-view.js';
 import {button} from './dom.js';
 import strings from './strings.en.js';
 import {sheet} from './styles.js';
+
+const MIN_KEYBOARD_PX = 100; // less is a bar of the browser
 
 export class ChannelChat extends HTMLElement {
   static observedAttributes = ['open'];
@@ -25,9 +24,13 @@ export class ChannelChat extends HTMLElement {
     this.#launcher = this.#isBubble ? this.#makeLauncher() : null;
     this.shadowRoot.replaceChildren(this.#view.frame.element, ...(this.#launcher ? [this.#launcher] : []));
     this.#show();
+    visualViewport.addEventListener('resize', this.#fit);
+    visualViewport.addEventListener('scroll', this.#fit);
   }
 
   disconnectedCallback() {
+    visualViewport.removeEventListener('resize', this.#fit);
+    visualViewport.removeEventListener('scroll', this.#fit);
     this.#view.end();
     this.#view = null;
   }
@@ -51,7 +54,6 @@ export class ChannelChat extends HTMLElement {
     return this.#view.ask(text);
   }
 
-  /** End the running answer; what has come stays. */
   stop() {
     this.#view.stop();
   }
@@ -95,6 +97,21 @@ export class ChannelChat extends HTMLElement {
   #finished() {
     if (!this.#isOpen) this.#launcher.classList.add('news');
   }
+
+  // Where a keyboard lies over the page, as on iOS, the frame takes what is left in sight.
+  #fit = ({type}) => {
+    const {height, offsetTop, scale} = visualViewport;
+    const isCovered = scale < 1.01 && innerHeight - height > MIN_KEYBOARD_PX;
+    const frame = this.#view.frame.element;
+    const set = (name, px) => frame.style.setProperty(name, px > 0 ? `${px}px` : '');
+    set('--visible', isCovered && height);
+    set('--lift', 0);
+    if (!isCovered) return;
+    const {top, bottom} = frame.getBoundingClientRect();
+    const below = bottom - offsetTop - height;
+    if (this.#isBubble) set('--lift', below);
+    else if (type === 'resize' && frame.matches(':focus-within')) scrollBy(0, Math.max(below, Math.min(0, top - offsetTop)));
+  };
 
   // Escape ends a running answer; when there is none it closes the bubble.
   #key(event) {

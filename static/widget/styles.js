@@ -1,5 +1,5 @@
-// The widget's looks, as one constructable sheet. Sizes are em on the frame's own keyword size: rem would follow the
-// page around it. `all: initial` on the frame, not on the host, keeps a page's `!important` rules from leaking in.
+// Sizes are em on the frame's own keyword size: rem would follow the page around it. `all: initial` on the frame, not on
+// the host, keeps a page's `!important` rules from leaking in.
 const CSS = `
 :host{display:block;color-scheme:light dark;container-type:inline-size}
 :host([hidden]){display:none}
@@ -17,12 +17,12 @@ const CSS = `
   --alert:var(--channel-chat-alert,light-dark(#B3201A,#FF7A6E));
   --ochre:light-dark(#7A4E00,#F4C04A);
   --focus:var(--channel-chat-accent,light-dark(#1D45C4,#94B2FF));
-  all:initial;color-scheme:inherit;color:var(--ink);
+  all:initial;box-sizing:border-box;color-scheme:inherit;color:var(--ink);
   font:var(--channel-chat-font,medium/1.55 ui-sans-serif,system-ui,"Segoe UI","DejaVu Sans",sans-serif);
 }
 .frame{
   display:grid;grid-template-rows:auto minmax(0,1fr) auto auto auto;position:relative;overflow:hidden;
-  inline-size:var(--channel-chat-width,auto);block-size:var(--channel-chat-height,min(44em,78dvh));min-block-size:22em;
+  inline-size:var(--channel-chat-width,auto);block-size:var(--channel-chat-height,min(44em,78dvh));min-block-size:min(22em,var(--visible,22em));max-block-size:var(--visible,none);
   background:var(--surface);border:1px solid var(--edge);border-radius:var(--channel-chat-radius,4px);
 }
 :is(.log,button,textarea,a,pre,.scroll):focus-visible{outline:3px solid var(--focus);outline-offset:-3px}
@@ -142,7 +142,7 @@ textarea::placeholder{color:var(--ink-2);opacity:1}
 
 :host([mode=bubble]){position:fixed;inset-block-end:1rem;inset-inline-end:1rem;z-index:var(--channel-chat-z,1000);container-type:normal}
 :host([mode=bubble][placement=start]){inset-inline:1rem auto}
-:host([mode=bubble]) .frame{container-type:inline-size;inline-size:min(var(--channel-chat-width,26em),100vw - 2rem);block-size:min(var(--channel-chat-height,40em),100dvh - 7em);margin-block-end:.75em}
+:host([mode=bubble]) .frame{container-type:inline-size;inline-size:min(var(--channel-chat-width,26em),100vw - 2rem);block-size:min(var(--channel-chat-height,40em),100dvh - 7em);margin-block-end:calc(.75em + var(--lift,0px))}
 .launcher{
   display:grid;place-items:center;position:relative;margin-inline-start:auto;cursor:pointer;
   inline-size:var(--channel-chat-launcher-size,56px);block-size:var(--channel-chat-launcher-size,56px);
@@ -169,6 +169,6 @@ textarea::placeholder{color:var(--ink-2);opacity:1}
 }
 `;
 
-/** One sheet for all widgets of a page. */
+/** The looks of all widgets of a page. */
 export const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
