@@ -7,7 +7,7 @@ import math
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any, Protocol
 
@@ -115,13 +115,17 @@ def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
     return CannotListen(f"{host}, port {port}, cannot be listened on: {error.strerror}.", HOST_REMEDY)
 
 
+async def _watch_nothing() -> None:
+    """What `serve` watches unless it is told."""
+
+
 def serve(
     app: Starlette,
     listener: socket.socket,
     *,
     drain_seconds: float,
     on_ready: Callable[[], None] = lambda: None,
-    watch: Callable[[], None] = lambda: None,
+    watch: Callable[[], Awaitable[None]] = _watch_nothing,
 ) -> float:
     """Serves until SIGINT or SIGTERM, which end it cleanly; a second one cuts the drain short. From the main thread.
 
@@ -130,7 +134,7 @@ def serve(
         listener: from `listen`; it is closed at the end.
         drain_seconds: what running answers get.
         on_ready: called once requests are answered.
-        watch: called every second on this thread; whatever it raises ends the server and is raised here.
+        watch: awaited every second on this thread; whatever it raises ends the server and is raised here.
 
     Returns:
         How many seconds ago the end was asked for.
@@ -150,7 +154,7 @@ class _Server(uvicorn.Server):
     """uvicorn, with our drain before its own end."""
 
     def __init__(
-        self, app: Starlette, drain_seconds: float, on_ready: Callable[[], None], watch: Callable[[], None]
+        self, app: Starlette, drain_seconds: float, on_ready: Callable[[], None], watch: Callable[[], Awaitable[None]]
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -228,7 +232,7 @@ class _Server(uvicorn.Server):
 
     async def _watch_once(self) -> None:
         try:
-            self._watch()
+            await self._watch()
         except Exception as error:
             log.exception("watch_failed")
             self.failure = error

@@ -151,8 +151,8 @@ def _serve(
         report.say_ready(address, channels, config, folder.path)
         interruption.pass_on()  # the server takes signals by now
 
-    def watch() -> None:
-        for name in instance.revive():
+    async def watch() -> None:
+        for name in await instance.revive():
             report.say_revived(name)
 
     app = create_app(config, is_sole=instance.postgres is not None)

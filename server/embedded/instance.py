@@ -1,5 +1,6 @@
 """The embedded parts of one data folder together: started at once, ready one by one, ended in order."""
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,8 +113,9 @@ class Instance:
         for part in reversed(self.parts):
             part.stop(max(SHORTEST_STOP_SECONDS, deadline - time.monotonic()))
 
-    def revive(self) -> Sequence[str]:
-        """Starts again what has ended by itself, without waiting for it; returns the names of those parts.
+    async def revive(self) -> Sequence[str]:
+        """Starts again what has ended by itself, without waiting for it; returns the names of those parts. On an event
+        loop of the main thread, which goes on meanwhile: what takes seconds is done beside it.
 
         Raises:
             PartFailed: a part cannot start, or ends again and again.
@@ -124,7 +126,8 @@ class Instance:
             if self._revivals[part.key] > MOST_REVIVALS:
                 raise PartFailed(part.name, f"it ended {MOST_REVIVALS} times; its log is {part.log}.", part.remedy)
             address = part.address
-            part.begin()
+            await asyncio.to_thread(part.prepare)
+            part.launch()  # here, not there: a child ends with the thread that started it
             if part.address != address:
                 raise PartFailed(part.name, f"it ended, and somebody else has taken {address} since.", part.remedy)
         return [part.name for part in ended]

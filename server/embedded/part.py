@@ -4,7 +4,8 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,8 +36,9 @@ class NotReady(Exception):
 class Part(ABC):
     """A server with its files in a data folder, on a loopback port.
 
-    `begin`, `wait_ready`, then use it; `stop` at the end. All from the main thread, as the kernel ends a child with the
-    *thread* that started it, and while the caller holds the folder. After a `stop` or a crash it may begin again.
+    `begin`, `wait_ready`, then use it; `stop` at the end. All but `prepare` from the main thread, as the kernel ends a
+    child with the *thread* that started it, and while the caller holds the folder. After a `stop` or a crash it may
+    begin again.
     """
 
     name: ClassVar[str]
@@ -105,11 +107,26 @@ class Part(ABC):
         Raises:
             PartFailed: with the reason and the remedy.
         """
-        try:
+        self.prepare()
+        self.launch()
+
+    def prepare(self) -> None:
+        """Does what has to be done before `launch`, which may take seconds: `begin` in two steps. From any thread.
+
+        Raises:
+            PartFailed: with the reason and the remedy.
+        """
+        with self._failures():
             self._prepare()
+
+    def launch(self) -> None:
+        """Starts the server, which takes milliseconds, without waiting for it. From the main thread.
+
+        Raises:
+            PartFailed: with the reason and the remedy.
+        """
+        with self._failures():
             self._launch(other_port=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise self._failed(str(error)) from error
 
     def wait_ready(self) -> None:
         """Returns once it can be used.
@@ -178,6 +195,14 @@ class Part(ABC):
         """Whether the server is about to give up: then it was a stranger on its port who answered."""
         assert self._child is not None, "begin first"
         return self._child.wait(ENDS_SOON_SECONDS)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Raises PartFailed for what the machine refuses."""
+        try:
+            yield
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._failed(str(error)) from error
 
     def _failed(self, reason: str) -> PartFailed:
         return PartFailed(self.name, reason, self.remedy)

@@ -50,7 +50,7 @@ PROGRAM = """
             await websocket.send_text(text)
         print("socket over", flush=True)
 
-    def watch():
+    async def watch():
         if len(sys.argv) > 2:
             raise RuntimeError(sys.argv[2])
 

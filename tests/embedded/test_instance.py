@@ -1,8 +1,10 @@
 """The embedded parts together: started, revived and ended as one."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from server.embedded.binaries import RedisBinary
@@ -73,14 +75,41 @@ def test_a_model_that_cannot_start_is_told_and_done_without(
     assert instance.parts == []
 
 
-def test_a_part_that_ends_again_and_again_is_given_up(folder: DataFolder) -> None:
-    instance = Instance(folder, postgres=None, valkey=EmbeddedValkey(folder), model=None)
-    list(instance.start_servers())
-    assert instance.revive() == []
+@pytest.fixture
+def lone(folder: DataFolder) -> Iterator[Instance]:
+    """An instance of one part, which runs."""
+    made = Instance(folder, postgres=None, valkey=EmbeddedValkey(folder), model=None)
+    list(made.start_servers())
+    yield made
+    made.stop(5.0)
+
+
+async def test_a_part_that_ends_again_and_again_is_given_up(lone: Instance) -> None:
+    assert await lone.revive() == []
     for _ in range(MOST_REVIVALS):
-        instance.parts[0].kill()
-        assert instance.revive() == ["Valkey"]
-        instance.parts[0].wait_ready()
-    instance.parts[0].kill()
+        lone.parts[0].kill()
+        assert await lone.revive() == ["Valkey"]
+        lone.parts[0].wait_ready()
+    lone.parts[0].kill()
     with pytest.raises(PartFailed, match="it ended 5 times"):
-        instance.revive()
+        await lone.revive()
+
+
+async def test_the_event_loop_goes_on_while_a_part_is_revived(lone: Instance) -> None:
+    lone.parts[0].kill()
+    reviving = asyncio.ensure_future(lone.revive())
+    turns = 0
+    while not reviving.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert await reviving == ["Valkey"]
+    assert turns > 10
+
+
+async def test_a_part_that_was_revived_outlives_the_thread_that_prepared_it(lone: Instance) -> None:
+    lone.parts[0].kill()
+    await lone.revive()
+    lone.parts[0].wait_ready()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    with pytest.raises(psutil.TimeoutExpired):
+        psutil.Process(lone.parts[0].pid).wait(1.0)
