@@ -7,7 +7,7 @@ caller's id first, so that a repeated command gets its first answer whatever has
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.chats.refusals import busy_elsewhere, no_credit, not_found, quota_exceeded
+from server.chats.refusals import busy_elsewhere, no_credit, not_found, off_air, quota_exceeded
 from server.chats.starts import Facts, LockedChat, Start, StoredMessage
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatEvent, CreditState, next_chat_state, refuse_send
@@ -76,7 +76,7 @@ def _answer_repeat(start: Start, repeat: StoredMessage, chat: LockedChat | None)
 
 def _refuse(start: Start, chat: LockedChat, facts: Facts, now: datetime) -> Refusal | None:
     if facts.channel_statuses.get(start.channel_id) is not ChannelStatus.ACTIVE:
-        return Refusal(Code.CHANNEL_INACTIVE, "This channel is off air: its chats can be read, not continued.")
+        return off_air()
     by_state = refuse_send(chat.state)
     if by_state is not None:
         return by_state

@@ -83,6 +83,7 @@ class LiveChat:
         ended: set while nothing runs.
         taking: held while this node asks to become the writer.
         sending: held by one message from the first look at the chat until its turn has begun.
+        sends_waiting: messages that wait for `sending`.
         running_tokens: tokens of the running answer so far, for display.
         read_mark: epoch, state and used tokens as storage had them when the chat was read; None for one made here.
         idle_since_seconds: monotonic time since which nobody follows and nothing runs.
@@ -114,6 +115,7 @@ class LiveChat:
         self.running_tokens = 0
         self.taking = asyncio.Lock()
         self.sending = asyncio.Lock()
+        self.sends_waiting = 0
         self.ended = asyncio.Event()
         self.ended.set()
         self.followers: set[Follower] = set()

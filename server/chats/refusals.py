@@ -15,6 +15,11 @@ def no_credit() -> Refusal:
     return Refusal(Code.NO_CREDIT, "No credits are left on this channel. You were not charged.")
 
 
+def off_air() -> Refusal:
+    """The channel is not ACTIVE."""
+    return Refusal(Code.CHANNEL_INACTIVE, "This channel is off air: its chats can be read, not continued.")
+
+
 def busy_elsewhere() -> Refusal:
     """A visitor has one answer at a time."""
     return Refusal(Code.BUSY, "An answer is running in another chat of yours.")

@@ -6,17 +6,20 @@ answer, whatever has happened to the chat since.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import structlog
 
 from server.channels.knowledge import Knowledge
 from server.chats.admission import Admitted, EpochLost, Repeated
+from server.chats.branch import parent_of, prompt_after
 from server.chats.commits import Started
-from server.chats.history import find_by_idem, load_messages
+from server.chats.first_look import refuse_early
+from server.chats.history import find_by_idem
+from server.chats.line import alone_in, in_doubt
 from server.chats.live_chat import LiveChat
 from server.chats.refusals import no_credit
 from server.chats.settling import BalanceChanged
@@ -24,7 +27,6 @@ from server.chats.starts import Start, VisitorClaim
 from server.chats.takeover import Takeover
 from server.chats.transcript import LiveMessage
 from server.chats.turns import Turn, TurnDeps
-from server.chats.visitors import refuse_visitor
 from server.domain.chats import CreditState, MessageStatus, MessageType, refuse_send
 from server.domain.errors import Code, Refusal
 from server.domain.events import CreditReason, UserSaid
@@ -32,19 +34,15 @@ from server.domain.identity import Identity
 from server.domain.texts import title_of
 from server.ledger.credits import Credits
 from server.llm.answers import Answer, AnswerRequest, Answers, Piece
-from server.llm.model import PromptMessage
-from server.llm.prompts import Spoken, Window, fit
+from server.llm.prompts import Spoken, Window
 from server.llm.tokens import count_off_loop
 from server.storage.ids import new_id
 from server.storage.outages import outages_refused
 from server.storage.settings import LiveSettings
 
 PATIENCE_SECONDS: Final = 5.0
-"""After this the sender is told `unavailable`; the message goes on being committed until its outcome is known."""
-_ROLES: Final[Mapping[MessageType, Literal["user", "assistant"]]] = {
-    MessageType.USER: "user",
-    MessageType.AI: "assistant",
-}
+"""After this the sender is told `unavailable`. A message that is being committed by then goes on until its outcome is
+known; one that is not is given up."""
 TRIES_MAX: Final = 2
 """How often a message is tried when the chat turns out to be another node's."""
 
@@ -145,8 +143,9 @@ class Sending:
         self._tasks.create_task(self._send(chat, sender, message, reply))
 
     async def _send(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Reply) -> None:
-        answered = _Once(reply)
-        patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, answered, _in_doubt())
+        loop = asyncio.get_running_loop()
+        answered = _Once(reply, until_seconds=loop.time() + PATIENCE_SECONDS)
+        patience = loop.call_at(answered.until_seconds, answered, in_doubt())
         try:
             await self._run(chat, sender, message, answered)
         except Refusal as refusal:
@@ -160,7 +159,7 @@ class Sending:
     async def _run(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once") -> None:
         for _ in range(TRIES_MAX):
             try:
-                async with chat.sending:
+                async with alone_in(chat, reply.until_seconds):
                     settled = await self._try(chat, sender, message, reply)
             except Refusal as refusal:
                 settled = await self._answer_refused(chat, message, refusal)
@@ -184,7 +183,15 @@ class Sending:
         repeated = chat.transcript.by_idem(message.idem)
         if repeated is not None:
             return _repeat(message, repeated)
-        prepared = await self._prepare(chat, sender, message)
+        prepared = await self._prepare(chat, sender, message, reply)
+        if isinstance(prepared, EpochLost):
+            return prepared
+        return await self._commit(chat, sender, prepared, reply)
+
+    async def _commit(
+        self, chat: LiveChat, sender: Sender, prepared: _Prepared, reply: "_Once"
+    ) -> "tuple[Turn, asyncio.Task[Piece | None]] | Accepted | Refusal | EpochLost":
+        """Store the message and make its turn; returns as `_try`."""
         start, turn = prepared.start, None
         try:
             outcome = await self._deps.commits.start(start, may_charge=chat.credit_state is CreditState.NONE)
@@ -214,88 +221,89 @@ class Sending:
 
     async def _answer_refused(self, chat: LiveChat, message: NewMessage, refusal: Refusal) -> Accepted | Refusal:
         """Return the first answer to a repeated command, or why it is refused."""
-        if refusal.code is Code.UNAVAILABLE:
+        if refusal.code in {Code.UNAVAILABLE, Code.OVERLOADED}:  # no time to ask; the sender asks again
             return refusal
         with outages_refused():
             stored = await find_by_idem(self._deps.postgres, chat.facts.id, message.idem)
         return refusal if stored is None else _repeat(message, stored)
 
-    async def _prepare(self, chat: LiveChat, sender: Sender, message: NewMessage) -> _Prepared:
+    async def _prepare(
+        self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once"
+    ) -> _Prepared | EpochLost:
         """Ask everything that can be asked before the commit, the model last."""
         if self.is_stopping:
             raise Refusal(Code.UNAVAILABLE, "This server is stopping. Connect again.", after_seconds=1.0)
         if chat.epoch is None and not await self._takeover.take(chat):
             raise Refusal(Code.BUSY, "An answer is running in this chat.")
-        refusal = refuse_send(chat.state)
-        if refusal is not None:
-            raise refusal
-        assert chat.epoch is not None
-        parent = await self._parent_of(chat, message)
-        tokens = await count_off_loop(message.text)
-        meter = chat.meter.admit_prompt(tokens)
-        limit_tokens = min(self._settings.current.chat_answer_tokens, self._answer_tokens_max)
-        budget = meter.answer_budget(limit_tokens)
-        messages = await self._prompt(chat, message.text, tokens, parent, budget.tokens)
-        is_first = chat.credit_state is CreditState.NONE
-        start = self._start(chat, sender, message, parent, tokens)
-        if start.visitor is not None:
-            with outages_refused():
-                refusal = await refuse_visitor(self._deps.postgres, start.visitor, chat.facts.id, starts_chat=is_first)
-            if refusal is not None:
-                raise refusal
+        epoch = chat.epoch  # whatever is read below holds for this one
+        visitor, is_first = self._claim(sender), chat.credit_state is CreditState.NONE
+        await self._refuse_early(chat, message, visitor, starts_chat=is_first)
+        parent = await parent_of(self._deps.postgres, chat, message.parent_id)
+        newest = Spoken("user", message.text, await count_off_loop(message.text))
+        meter = chat.meter.admit_prompt(newest.tokens)
+        budget = meter.answer_budget(min(self._settings.current.chat_answer_tokens, self._answer_tokens_max))
+        prompt = await prompt_after(
+            self._deps.postgres,
+            chat,
+            parent,
+            context=await self._knowledge.read(chat.facts.context_id),
+            newest=newest,
+            window=Window.of(self._answers.model, budget.tokens),
+        )
         if is_first and not await self._credits.reserve(chat.facts.channel_id, chat.facts.id):
             raise no_credit()
+        if epoch is None or chat.epoch != epoch:
+            return EpochLost()
+        if reply.is_given:
+            raise in_doubt()
+        start = self._start(chat, sender, message, epoch=epoch, parent=parent, tokens=newest.tokens, visitor=visitor)
         marks = tuple(sorted(meter.near_marks().values()))
-        answer = self._answers.ask(
-            AnswerRequest(messages, budget.tokens, budget.reason, marks, named=self._named(chat))
-        )
+        answer = self._answers.ask(AnswerRequest(prompt, budget.tokens, budget.reason, marks, named=self._named(chat)))
         return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), is_reserved=is_first)
 
-    async def _parent_of(self, chat: LiveChat, message: NewMessage) -> LiveMessage | None:
-        """Return the message that the new one follows, in memory or older; None when it is the first."""
-        if message.parent_id is None:
-            return chat.transcript.messages[-1] if chat.transcript.messages else None
-        parent = chat.transcript.by_id(message.parent_id)
-        if parent is None and not chat.transcript.is_whole:
+    async def _refuse_early(
+        self, chat: LiveChat, message: NewMessage, visitor: VisitorClaim | None, *, starts_chat: bool
+    ) -> None:
+        refusal = refuse_send(chat.state)
+        if refusal is None:
             with outages_refused():
-                older = await load_messages(self._deps.postgres, chat.facts.id)
-            parent = next((one for one in older if one.id == message.parent_id), None)
-        if parent is None:
-            raise Refusal(Code.NOT_FOUND, "There is no such message to follow in this chat.")
-        return parent
+                refusal = await refuse_early(
+                    self._deps.postgres,
+                    chat.facts.id,
+                    chat.facts.channel_id,
+                    message.idem,
+                    visitor,
+                    starts_chat=starts_chat,
+                )
+        if refusal is not None:
+            raise refusal
 
-    async def _prompt(
-        self, chat: LiveChat, text: str, tokens: int, parent: LiveMessage | None, output_tokens: int
-    ) -> Sequence[PromptMessage]:
-        context = await self._knowledge.read(chat.facts.context_id)
-        history = chat.transcript.messages
-        if not chat.transcript.is_whole:
-            with outages_refused():
-                history = await load_messages(self._deps.postgres, chat.facts.id)
-        return await fit(
-            context.persona,
-            context.knowledge,
-            [Spoken(_ROLES[one.type], one.text, one.tokens) for one in _branch(history, parent) if one.text],
-            Spoken("user", text, tokens),
-            Window.of(self._answers.model, output_tokens),
-        )
+    def _claim(self, sender: Sender) -> VisitorClaim | None:
+        """What a visitor may do; None for everybody else."""
+        if not sender.identity.is_visitor:
+            return None
+        limit_chats = self._settings.current.chat_visitor_chats_per_day
+        return VisitorClaim(sender.identity.session_id, sender.address_digest, limit_chats)
 
     def _named(self, chat: LiveChat) -> str | None:
         """The channel's own model; None where it has none, or where the provider serves a single one."""
         return chat.facts.model if self._has_many_models else None
 
     def _start(
-        self, chat: LiveChat, sender: Sender, message: NewMessage, parent: LiveMessage | None, tokens: int
+        self,
+        chat: LiveChat,
+        sender: Sender,
+        message: NewMessage,
+        *,
+        epoch: int,
+        parent: LiveMessage | None,
+        tokens: int,
+        visitor: VisitorClaim | None,
     ) -> Start:
-        assert chat.epoch is not None
-        visitor = None
-        if sender.identity.is_visitor:
-            limit_chats = self._settings.current.chat_visitor_chats_per_day
-            visitor = VisitorClaim(sender.identity.session_id, sender.address_digest, limit_chats)
         return Start(
             chat_id=chat.facts.id,
             channel_id=chat.facts.channel_id,
-            epoch=chat.epoch,
+            epoch=epoch,
             idem=message.idem,
             text=message.text,
             prompt_tokens=tokens,
@@ -350,19 +358,25 @@ class Sending:
 
 
 class _Once:
-    """A reply that is given once; later ones are dropped, for the sender knows already."""
+    """A reply that is given once; later ones are dropped, for the sender knows already.
 
-    def __init__(self, reply: Reply) -> None:
+    Attributes:
+        until_seconds: the loop's time at which the sender is told that the outcome is in doubt.
+    """
+
+    def __init__(self, reply: Reply, until_seconds: float) -> None:
+        self.until_seconds = until_seconds
         self._reply: Reply | None = reply
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the sender has heard."""
+        return self._reply is None
 
     def __call__(self, outcome: Accepted | Refusal) -> None:
         reply, self._reply = self._reply, None
         if reply is not None:
             reply(outcome)
-
-
-def _in_doubt() -> Refusal:
-    return Refusal(Code.UNAVAILABLE, "The database does not answer. Send again to learn what became of it.")
 
 
 async def _first_piece(answer: Answer) -> Piece | None:
@@ -378,13 +392,3 @@ def _repeat(message: NewMessage, stored: LiveMessage) -> Accepted | Refusal:
     if stored.text != message.text:
         return Refusal(Code.CONFLICT, "This idem was used for another text in this chat.")
     return Accepted(stored.id, stored.s, is_repeat=True)
-
-
-def _branch(messages: Sequence[LiveMessage], leaf: LiveMessage | None) -> list[LiveMessage]:
-    """Return the messages from the beginning to `leaf`, along the parents."""
-    by_id = {message.id: message for message in messages}
-    branch: list[LiveMessage] = []
-    while leaf is not None:
-        branch.append(leaf)
-        leaf = by_id.get(leaf.parent_id) if leaf.parent_id is not None else None
-    return branch[::-1]
