@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -43,7 +43,7 @@ class Started:
 
     Attributes:
         balance: the channel's new balance when this start was charged; None otherwise.
-        at: when the message was stored.
+        at: when the message was stored, by Postgres's clock.
     """
 
     decision: Decision
@@ -184,11 +184,10 @@ class GroupCommit:
     async def _run_starts(self, connection: Connection, jobs: Sequence[_Job]) -> dict[int, Started]:
         if not jobs:
             return {}
-        now = datetime.now(UTC)
-        today = now.date()
         starts = [job.work for job in jobs if isinstance(job.work, Start)]
         firsts = {start.chat_id for job, start in zip(jobs, starts, strict=True) if job.may_charge}
-        facts, accounts = await read_facts(connection, starts, firsts, today)
+        facts, accounts, now = await read_facts(connection, starts, firsts)
+        today = now.date()
         decisions = [decide(start, facts, now) for start in starts]
         admitted = [decision for decision in decisions if isinstance(decision, Admitted)]
         charged = [one for one in admitted if one.charges]

@@ -17,16 +17,16 @@ from server.storage.postgres import Connection
 
 
 async def read_facts(
-    connection: Connection, starts: Sequence[Start], first_chat_ids: set[UUID], today: date
-) -> tuple[Facts, dict[UUID, charging.ChannelAccount]]:
+    connection: Connection, starts: Sequence[Start], first_chat_ids: set[UUID]
+) -> tuple[Facts, dict[UUID, charging.ChannelAccount], datetime]:
     """Lock and read all that `decide` needs.
 
     Args:
         first_chat_ids: chats that are not charged as far as this node knows: their channels are locked.
-        today: the UTC day of the visitor quota.
 
     Returns:
-        The facts, and the locked accounts of the channels that may be charged.
+        The facts, the locked accounts of the channels that may be charged, and the time at which the transaction began,
+        in UTC. It is Postgres's: the day of the visitor quota must be the same on every node.
     """
     visitor_sessions = sorted({start.visitor.session_id for start in starts if start.visitor})
     if visitor_sessions:
@@ -35,34 +35,40 @@ async def read_facts(
         )
     firsts = [start for start in starts if start.chat_id in first_chat_ids]
     accounts = await charging.lock_channels(connection, sorted({start.channel_id for start in firsts}))
-    chats = await _lock_chats(connection, sorted({start.chat_id for start in starts}))
+    now, chats = await _lock_chats(connection, sorted({start.chat_id for start in starts}))
     subjects = sorted({subject for start in firsts if start.visitor for subject in start.visitor.subjects})
     facts = Facts(
         chats=chats,
         channel_statuses=await _read_statuses(connection, starts, accounts),
         balances={account.id: account.balance for account in accounts.values()},
-        quota_counts=await quotas.lock_counts(connection, today, subjects) if subjects else {},
+        quota_counts=await quotas.lock_counts(connection, now.date(), subjects) if subjects else {},
         answering=await _read_answering(connection, visitor_sessions) if visitor_sessions else {},
         stored=await _read_stored(connection, starts),
     )
-    return facts, accounts
+    return facts, accounts, now
 
 
-async def _lock_chats(connection: Connection, chat_ids: Sequence[UUID]) -> dict[UUID, LockedChat]:
+async def _lock_chats(connection: Connection, chat_ids: Sequence[UUID]) -> tuple[datetime, dict[UUID, LockedChat]]:
+    """Lock these chats; the time comes with them, and in a row of its own when none of them is there."""
     rows = await connection.fetch(
         """
-        SELECT id, epoch, state, credit_state,
-               (SELECT coalesce(max(seq), 0) FROM message WHERE message.chat_id = chat.id) AS last_seq
-          FROM chat WHERE id = ANY($1) AND deleted_at IS NULL ORDER BY id FOR UPDATE
+        WITH locked AS (
+            SELECT id, epoch, state, credit_state,
+                   (SELECT coalesce(max(seq), 0) FROM message WHERE message.chat_id = chat.id) AS last_seq
+              FROM chat WHERE id = ANY($1) AND deleted_at IS NULL ORDER BY id FOR UPDATE
+        )
+        SELECT now() AS at, locked.* FROM (VALUES (1)) AS always LEFT JOIN locked ON true
         """,
         chat_ids,
     )
-    return {
+    chats = {
         row["id"]: LockedChat(
             row["id"], row["epoch"], ChatState(row["state"]), CreditState(row["credit_state"]), row["last_seq"]
         )
         for row in rows
+        if row["id"] is not None
     }
+    return rows[0]["at"], chats
 
 
 async def _read_statuses(

@@ -22,3 +22,17 @@ async def test_an_empty_chat_goes_after_a_day_and_one_with_a_message_stays(postg
         assert old not in left
     finally:
         await postgres.close()
+
+
+async def test_the_quota_counters_of_today_and_yesterday_stay(postgres_url: str) -> None:
+    postgres = await Postgres.open(postgres_url)
+    try:
+        await postgres.pool.execute(
+            "INSERT INTO visitor_quota (day, subject, chats)"
+            " SELECT (now() AT TIME ZONE 'UTC')::date - age, 's:' || age, 1 FROM generate_series(0, 3) AS age"
+        )
+        await Housekeeping(postgres).tidy()
+        left = {row["subject"] for row in await postgres.pool.fetch("SELECT subject FROM visitor_quota")}
+        assert left == {"s:0", "s:1"}
+    finally:
+        await postgres.close()
