@@ -48,11 +48,13 @@ def each_of(steps: Sequence[Step]) -> list[Point]:
     """A point for each of these steps of an earlier play: the same request or reply, as many times after its first one.
 
     What runs at the same time comes in another order each time, so a number alone would miss some steps and meet others
-    twice.
+    twice. The reply to a query that changes and locks nothing is none of them: to lose it is to lose the next request.
     """
     met: Counter[tuple[Side, str]] = Counter()
     points = []
     for step in steps:
+        if step.side is Side.REPLY and step.sql.lstrip().startswith("SELECT") and " FOR " not in step.sql:
+            continue
         met[_kind(step)] += 1
         points.append(_at_time(_kind(step), met[_kind(step)]))
     return points
