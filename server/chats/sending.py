@@ -2,7 +2,7 @@
 
 The order is that of `docs/architecture.md` (*One chat message*). The model is asked beside the commit; nothing of its
 answer leaves before the commit. Whatever is refused is first looked up by its `idem`: a repeated command gets its first
-answer, whatever has happened to the chat since.
+answer, whatever has happened to the chat since; only who may send again anyway is told so at once.
 """
 
 import asyncio
