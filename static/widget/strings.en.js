@@ -4,9 +4,9 @@ const count = (amount, one, many) => `${number(amount)} ${amount === 1 ? one : m
 const short = tokens => (tokens < 1000 ? number(tokens) : `${(Math.floor(tokens / 100) / 10).toFixed(1)}k`);
 
 function duration(seconds) {
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.ceil(seconds / 60)} min`;
-  return `${Math.ceil(seconds / 3600)} h`;
+  if (seconds < 60) return `${seconds}\u00a0s`;
+  if (seconds < 3600) return `${Math.ceil(seconds / 60)}\u00a0min`;
+  return `${Math.ceil(seconds / 3600)}\u00a0h`;
 }
 
 export default {
@@ -66,7 +66,7 @@ export default {
 
   notice: {
     stillConnecting: 'Still connecting. Your text is kept.',
-    lost: seconds => (seconds > 0 ? `Connection lost. Reconnecting in ${seconds} s.` : 'Connection lost. Reconnecting.'),
+    lost: seconds => (seconds > 0 ? `Connection lost. Reconnecting in ${duration(seconds)}.` : 'Connection lost. Reconnecting.'),
     unreachable: host => `Could not reach ${host}. Still trying. Your text is kept.`,
     back: 'Back. Nothing was lost.',
     finishedMeanwhile: 'Back. The answer was finished while you were away.',

@@ -21,7 +21,7 @@ const CSS = `
   font:var(--channel-chat-font,medium/1.55 ui-sans-serif,system-ui,"Segoe UI","DejaVu Sans",sans-serif);
 }
 .frame{
-  display:grid;grid-template-rows:auto minmax(0,1fr) auto auto auto;position:relative;overflow:hidden;
+  display:grid;grid-template-rows:minmax(0,auto) minmax(0,1fr) auto auto auto;position:relative;overflow:hidden;
   inline-size:var(--channel-chat-width,auto);block-size:var(--channel-chat-height,min(44em,78dvh));min-block-size:min(22em,var(--visible,22em));max-block-size:var(--visible,none);
   background:var(--surface);border:1px solid var(--edge);border-radius:var(--channel-chat-radius,4px);
 }
@@ -31,7 +31,7 @@ button{
   min-block-size:2.75em;min-inline-size:2.75em;padding:0 1.1em;cursor:pointer;
 }
 
-.head{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:.25em 1em;padding:.75em 1em;border-block-end:1px solid var(--hair)}
+.head{display:grid;overflow:hidden;grid-template-columns:minmax(0,1fr) auto;gap:.25em 1em;padding:.75em 1em;border-block-end:1px solid var(--hair)}
 .title{margin:0;font-size:1em;font-weight:650;display:flex;flex-wrap:wrap;align-items:baseline;gap:0 .6em;overflow-wrap:anywhere}
 .demo{font-size:.75em;font-weight:400;color:var(--ink-2);border:1px dashed var(--edge);border-radius:2px;padding:0 .4em}
 .state{font-size:.8125em;color:var(--ink-2);align-self:center}
@@ -81,6 +81,8 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 .rich h3{line-height:1.2;font-size:1.125em;font-weight:650;margin:1.1em 0 .4em}
 .rich .minor{font-size:1em}
 .rich :is(p,ul,ol){margin:.5em 0}
+.rich li:has(>input){list-style:none}
+.rich input{margin-inline:-1.4em .5em}
 .rich :is(p,li,h3,td,th){unicode-bidi:plaintext}
 .rich :is(ul,ol){padding-inline-start:1.6em}
 .rich code,.rich pre{font:.875em/1.5 ui-monospace,"DejaVu Sans Mono",monospace}
@@ -125,7 +127,7 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 .notice p{margin:0;flex:1 1 22ch}
 .notice.warning{border-block-start:2px dashed var(--ochre)}
 .notice.alert{border-block-start:2px solid var(--alert)}
-.notice.end{padding-block:1em;font-size:1em}
+.notice.end{padding:1em;font-size:1em;row-gap:.75em}
 .notice button{background:var(--surface);font-size:1em}
 
 .composer{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:.5em;padding:.75em 1em;border-block-start:1px solid var(--hair)}

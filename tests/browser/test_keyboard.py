@@ -1,7 +1,7 @@
 """A keyboard on the screen that covers the page, as on iOS: the composer stays in sight, and nothing else moves."""
 
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Locator, Page
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import NewChannel
@@ -43,6 +43,16 @@ async def test_the_composer_stays_above_the_keyboard(page: Page, new_channel: Ne
     begin, end = await box(page.locator("channel-chat .frame"))
     assert 0 <= round(begin) < round(end) <= VISIBLE_HEIGHT
     assert (await box(chat.send))[1] <= VISIBLE_HEIGHT
+
+
+async def test_the_composer_is_whole_even_where_little_is_left(page: Page, new_channel: NewChannel) -> None:
+    await page.set_viewport_size({"width": PHONE_HEIGHT, "height": PHONE_WIDTH})
+    chat = await ChatPage.open(page, await new_channel())
+    await expect(chat.notice).to_be_visible()
+    await chat.composer.focus()
+    await page.evaluate("() => see({height: 180})")
+    begin, end = await box(page.locator("channel-chat .composer"))
+    assert 0 <= begin < end <= 180
 
 
 async def test_the_chat_grows_again_when_the_keyboard_goes(page: Page, new_channel: NewChannel) -> None:

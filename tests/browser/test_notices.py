@@ -258,7 +258,8 @@ async def test_each_state_has_its_notice(
 ) -> None:
     notice = await notice_page.evaluate("facts => notice(facts)", CALM | facts)
     shown = notice if notice and not notice.get("isSilent") else {"text": "", "actions": []}
-    assert (shown.get("tone"), shown["text"], shown["actions"]) == (tone, text, actions)
+    words = str(shown["text"]).replace("\N{NO-BREAK SPACE}", " ")
+    assert (shown.get("tone"), words, shown["actions"]) == (tone, text, actions)
 
 
 async def test_a_countdown_is_told_once_while_its_number_changes(notice_page: Page) -> None:
