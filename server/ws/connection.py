@@ -136,9 +136,9 @@ class Connection:
         return self._closing is not None
 
     @property
-    def has_running_answer(self) -> bool:
-        """Whether an answer runs in a chat that this socket follows."""
-        return any(subscription.chat.is_answering for subscription in self.subscriptions.values())
+    def is_in_use(self) -> bool:
+        """Whether a message is being sent or an answer runs in a chat that this socket follows."""
+        return any(subscription.chat.is_busy for subscription in self.subscriptions.values())
 
     def close(self, code: CloseCode) -> None:
         """Close behind what waits; the first code counts."""

@@ -90,8 +90,8 @@ class Sockets:
             connection.outbox.put(frame)
 
     def close_idle(self, count_max: int) -> int:
-        """Close some of the sockets on which no answer runs, the oldest first; returns how many."""
-        idle = (one for one in self._open if not one.is_closing and not one.has_running_answer)
+        """Close some of the sockets that wait for no answer, the oldest first; returns how many."""
+        idle = (one for one in self._open if not one.is_closing and not one.is_in_use)
         chosen = list(islice(idle, count_max))
         for connection in chosen:
             connection.close(CloseCode.DRAINING)

@@ -41,10 +41,11 @@ async def test_a_message_that_is_being_stored_is_answered_before_the_server_goes
             async with asyncio.TaskGroup() as group:
                 draining = group.create_task(gateway.gateway.drain(5.0))
                 await guest.client.wait_for(of_kind("drain"))
-                assert await guest.client.wait_closed() == 4001  # no answer runs on it yet
                 done, _ = await asyncio.wait({draining}, timeout=LOOKS * DRAIN_LOOK_SECONDS)
                 assert not done
                 held.go_on.set()
+            assert (await guest.client.wait_for(of_kind("done")))["why"] == "stop"
+            assert await guest.client.wait_closed() == 4001
         row = await world.postgres.pool.fetchrow("SELECT status, content FROM message WHERE type = 'AI'")
         assert row is not None
         assert row["status"] == "DONE"
