@@ -36,6 +36,8 @@ def is_of_the_story(step: Step) -> bool:
     """Whether a client waits for this step."""
     if step.sql.startswith("COMMIT"):
         return "INTO node" not in step.transaction
+    if SPEND in step.sql:
+        return True
     return bool(step.sql) and not any(part in step.sql for part in _BACKGROUND)
 
 

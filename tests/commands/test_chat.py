@@ -21,7 +21,8 @@ from tests.support.terminal import ALT_ENTER, CTRL_C, CTRL_D, ENTER
 from tests.support.waiting import wait_for
 from tests.support.world import made_world
 
-GREETED: Final = "begins another chat"
+GREETED: Final = "begins another chat.\n›"
+"""The last line of the greeting, and the prompt."""
 SHORT: Final = "Tell me about lamps. [[tokens=40 rate=200]]"
 SLOW: Final = "A long story about rivers. [[tokens=2000 rate=40]]"
 STORY: Final = "A tale of lamps and rivers. [[tokens=200 rate=60]]"
@@ -77,7 +78,7 @@ def test_what_was_drawn_stays_when_the_terminal_changes_its_size(house: House) -
 
 def test_a_message_may_have_several_lines(house: House) -> None:
     with house.terminal() as terminal:
-        terminal.wait_for(GREETED, "\n›")
+        terminal.wait_for(GREETED)
         terminal.type("one\\", ENTER, "two", ALT_ENTER, "\x1b[200~three\nfour [[tokens=5]]\x1b[201~", ENTER)
         terminal.wait_for("left · 49 credits")
         terminal.type(CTRL_D)
@@ -86,9 +87,15 @@ def test_a_message_may_have_several_lines(house: House) -> None:
     assert house.ask(newest) == [("one\ntwo\nthree\nfour [[tokens=5]]",)]
 
 
+def test_what_is_typed_before_the_prompt_is_kept_for_it(house: House) -> None:
+    with house.terminal() as terminal:
+        terminal.type("typed ahead")
+        terminal.wait_for("\n› typed ahead")
+
+
 def test_a_message_that_is_too_long_is_refused_and_can_be_shortened(house: House) -> None:
     with house.terminal() as terminal:
-        terminal.wait_for(GREETED, "›")
+        terminal.wait_for(GREETED)
         terminal.type("\x1b[200~", "x" * 16_001, "\x1b[201~", ENTER)
         terminal.wait_for("Your message has 16,001 characters; 16,000 can be sent.")
         terminal.type(CTRL_C, SHORT, ENTER)

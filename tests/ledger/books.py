@@ -115,8 +115,7 @@ class Books:
 
     async def start(self, channel_id: UUID, chat_ids: Sequence[UUID]) -> set[UUID]:
         """A group commit of first messages; returns the chats that were charged."""
-        async with self.postgres.pool.acquire() as conn, conn.transaction():
-            return await start_chats(conn, channel_id, chat_ids)
+        return await self.postgres.transact(lambda conn: start_chats(conn, channel_id, chat_ids))
 
     async def spend(self, chat_id: UUID, epoch: int = 1) -> bool:
         spent = await self.postgres.transact(lambda conn: charging.spend(conn, [(chat_id, epoch)]))

@@ -17,7 +17,7 @@ from client.link import Phase
 from client.view import Message
 from server.commands.chat import words
 from server.commands.chat.growing_markdown import GrowingMarkdown, harmless, markdown
-from server.commands.chat.keyboard import PROMPT, Keyboard, interrupts
+from server.commands.chat.keyboard import PROMPT, Keyboard, interrupts, quiet
 from server.commands.chat.memory import ChatMemory
 
 FRAME_SECONDS: Final = 0.06
@@ -142,8 +142,9 @@ class Conversation(Listener):
 
     async def _talk(self, tasks: asyncio.TaskGroup) -> int:
         try:
-            await self._until_ready()
-            self._greet()
+            with quiet():
+                await self._until_ready()
+                self._greet()
             if self._chat.view.running is not None:
                 await self._follow(None)
             while True:

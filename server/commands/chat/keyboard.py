@@ -54,12 +54,19 @@ class Keyboard:
 
 
 @contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While nothing is asked: what is typed is kept for the next prompt instead of being shown."""
+    with _unseen(sys.stdin.fileno()):
+        yield
+
+
+@contextlib.contextmanager
 def interrupts(told: Callable[[], None]) -> Iterator[None]:
-    """For the time of an answer: Ctrl-C is told, and what is typed is kept for the prompt instead of being shown."""
+    """For the time of an answer: Ctrl-C is told, and it is `quiet`."""
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, told)
     try:
-        with _unseen(sys.stdin.fileno()):
+        with quiet():
             yield
     finally:
         loop.remove_signal_handler(signal.SIGINT)
