@@ -24,8 +24,9 @@ TALKING: Final = "Tell me everything. [[tokens=5000 delay_ms=0 rate=50]]"
 SILENT: Final = "Think for long. [[delay_ms=60000]]"
 PLAYED_SECONDS: Final = 60.0
 """For a story of a second, beside five others on two cores."""
-RESOLVED_SECONDS: Final = 8.0
-"""Lease, reaper period, and two seconds after which Postgres ends the transactions of a client that says nothing."""
+RESOLVED_SECONDS: Final = 30.0
+"""Lease, reaper period, and two seconds after which Postgres ends the transactions of a client that says nothing; the
+rest is for six stories on two cores."""
 
 
 async def rows(world: World, guest: Guest) -> Sequence[asyncpg.Record]:
