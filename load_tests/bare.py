@@ -33,6 +33,8 @@ from server.ws.protocol import (
     Ok,
     Open,
     Opened,
+    Ping,
+    Pong,
     Ready,
     Send,
     StartFrame,
@@ -66,6 +68,8 @@ class Bare:
                         answers.create_task(self._answer(socket, command))
                     elif isinstance(command, Hello | Open):
                         await socket.send_text(_greeting(command))
+                    elif isinstance(command, Ping):  # a fan whose turn comes late asks whether it is still there
+                        await socket.send_text(encode(Pong(command.n, 0)))
         except* WebSocketDisconnect:
             pass
 

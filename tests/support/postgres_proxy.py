@@ -54,8 +54,9 @@ class Step:
     transaction: str
 
     def is_commit_of(self, part: str) -> bool:
-        """Whether it commits a transaction one of whose statements has this in it."""
-        return self.sql.startswith("COMMIT") and part in self.transaction
+        """Whether it commits a transaction one of whose statements has this in it; one statement alone may be that."""
+        is_alone = self.sql == self.transaction
+        return part in self.transaction and (self.sql.startswith("COMMIT") or is_alone)
 
 
 class Verdict(Enum):
