@@ -31,7 +31,7 @@ def main() -> None:
         sys.stderr.write(NO_BROWSER + "\n")
     chosen = " and ".join(f"not {marker}" for marker in left_out)
     os.chdir(ROOT)
-    workers = ["-n", str(min(WORKERS_MAX, os.cpu_count() or 1)), "--dist", "loadfile"]
+    workers = ["-n", str(min(WORKERS_MAX, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *workers, "-m", chosen, *rest])  # noqa: S606
 
 

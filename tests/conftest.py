@@ -28,10 +28,13 @@ POSTGRES_SETTINGS = {
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what only root can do, unless that is who we are."""
+    """Leaves out what only root can do, unless that is who we are, and puts the rest in order."""
     if os.geteuid() != 0:
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("root")])
         items[:] = [item for item in items if not item.get_closest_marker("root")]
+    # The files with the longest tests first, or one worker is at them when the other has nothing left.
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ SPEND: Final = "credit_state = 'SPENT'"
 SAVE: Final = "AND status = 'STREAMING'"
 REFUND: Final = "credit_state = 'REFUNDED'"
 
+_PARTS: Final = (OPEN, CHARGE, MESSAGES, SPEND, SAVE, REFUND)
 _BACKGROUND: Final = (
     "BEGIN",
     "pg_advisory_unlock_all",  # the pool tidies a connection that was given back
@@ -67,7 +68,10 @@ def _at_time(kind: tuple[Side, str], times: int) -> Point:
 
 
 def _kind(step: Step) -> tuple[Side, str]:
-    return step.side, step.transaction if step.sql.startswith("COMMIT") else step.sql
+    if not step.sql.startswith("COMMIT"):
+        return step.side, step.sql
+    # What else a transaction holds depends on what came together.
+    return step.side, " ".join(["COMMIT", *(part for part in _PARTS if part in step.transaction)])
 
 
 def at_commit(side: Side, part: str) -> Point:

@@ -8,6 +8,7 @@ from server.ledger.credits import Credits
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
 from tests.ledger.books import Books
+from tests.support.patient_redis import PATIENT_REDIS
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ async def postgres(postgres_url: str) -> AsyncIterator[Postgres]:
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    opened = Redis.open(redis_url)
+    opened = Redis.open(redis_url, PATIENT_REDIS)
     yield opened
     await opened.close()
 

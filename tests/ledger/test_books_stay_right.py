@@ -18,6 +18,7 @@ from server.storage.ids import new_id
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis, balance_key
 from tests.ledger.books import Books
+from tests.support.patient_redis import PATIENT_REDIS
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Ledger(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.postgres = self.run(Postgres.open(self.postgres_url))
-        self.redis = Redis.open(self.redis_url)
+        self.redis = Redis.open(self.redis_url, PATIENT_REDIS)
         self.books = Books(self.postgres)
         self.credits = Credits(self.postgres, self.redis)
         self.balances: dict[UUID, int] = {}

@@ -11,6 +11,7 @@ from server.storage.ids import new_id
 from server.storage.postgres import Postgres, PostgresLimits
 from server.storage.redis import Redis, balance_key
 from tests.ledger.books import Books
+from tests.support.patient_redis import PATIENT_REDIS
 
 NODES = 8
 
@@ -19,7 +20,7 @@ NODES = 8
 async def nodes(postgres_url: str, redis_url: str) -> AsyncIterator[list[Credits]]:
     """Credits with connections of their own."""
     postgres = [await Postgres.open(postgres_url, PostgresLimits(pool_connections=2)) for _ in range(NODES)]
-    redis = [Redis.open(redis_url) for _ in range(NODES)]
+    redis = [Redis.open(redis_url, PATIENT_REDIS) for _ in range(NODES)]
     yield [Credits(*stores) for stores in zip(postgres, redis, strict=True)]
     await asyncio.gather(*(one.close() for one in postgres), *(one.close() for one in redis))
 
