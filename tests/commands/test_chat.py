@@ -52,7 +52,7 @@ def test_an_answer_is_drawn_with_its_meter_and_the_balance(house: House) -> None
 def test_every_word_of_an_answer_stands_there_once_whatever_the_size(house: House, columns: int, rows: int) -> None:
     """Lists and headings, more than the screen holds; nothing is wider than the screen, no word is broken."""
     with house.terminal(columns=columns, rows=rows) as terminal:
-        terminal.wait_for("on air")
+        terminal.wait_for(GREETED)
         terminal.type("Tell me about lamps. [[tokens=500 rate=150]]", ENTER)
         terminal.wait_for("credits\n›")
         terminal.type(CTRL_D)
