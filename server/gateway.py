@@ -34,6 +34,7 @@ from server.ledger.credits import Credits
 from server.ledger.reconcile import reconcile
 from server.llm.answers import Answers
 from server.llm.tokens import count_off_loop
+from server.storage.idempotency import IdempotencyKeys
 from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
@@ -151,6 +152,7 @@ class Gateway:
             self.takeover.run,
             self.watching.run,
             Housekeeping(self._parts.postgres).run,
+            IdempotencyKeys(self._parts.postgres).run,
             self._parts.settings.follow,
             partial(reconcile, self.credits),
         ]

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from server.api.docstrings import field_texts, text_of
 from server.api.examples import EXAMPLES
 from server.api.guide import GUIDE, TAGS
+from server.api.idempotency import HEADER, KEY_PATTERN
 from server.api.operations import HTML, JSON, Answer, Operation
 from server.api.problems import MEDIA_TYPE, STATUS_OF_CODE, Problem
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
@@ -20,9 +21,21 @@ VERSION: Final = "3.1.0"
 _SCHEMAS: Final = "#/components/schemas/"
 _SUMMARY: Final = re.compile(r"^`(?:\w+) [^`]+`: ")
 _NULL: Final = {"type": "null"}
-_WITH_RETRY_AFTER: Final = frozenset({Code.OVERLOADED, Code.UNAVAILABLE, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
+_WITH_RETRY_AFTER: Final = frozenset(
+    {Code.BUSY, Code.OVERLOADED, Code.UNAVAILABLE, Code.RATE_LIMITED, Code.QUOTA_EXCEEDED}
+)
 
 Json = dict[str, Any]
+
+_IDEMPOTENCY_KEY: Final[Json] = {
+    "name": HEADER,
+    "in": "header",
+    "required": True,
+    "description": "Made by the caller for this request. The same request under the same key has the same answer and"
+    " is carried out once; a refused one may be sent again, changed or not. Kept for a day at least.",
+    "example": "01JDA9Q2M5X7-3",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
 
 
 def document(routes: Sequence[BaseRoute]) -> Json:
@@ -48,7 +61,7 @@ def document(routes: Sequence[BaseRoute]) -> Json:
         },
         "servers": [{"url": "/", "description": "The site that serves this document."}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": {path: {method: _operation(endpoint, components)} for path, method, endpoint in described},
+        "paths": _paths(described, components),
         "components": {
             "schemas": {name: schema for name, schema in components.items() if name not in parameters},
             "securitySchemes": {
@@ -67,6 +80,13 @@ def document(routes: Sequence[BaseRoute]) -> Json:
             for code in Code
         ],
     }
+
+
+def _paths(described: Iterable[tuple[str, str, object]], components: Json) -> Json:
+    paths: Json = {}
+    for path, method, endpoint in described:
+        paths.setdefault(path, {})[method] = _operation(endpoint, components)
+    return paths
 
 
 def _path_of(route: BaseRoute) -> str:
@@ -155,6 +175,7 @@ def _operation(endpoint: object, components: Json) -> Json:
         "parameters": [
             *_parameters("path", operation.path, components),
             *_parameters("query", operation.query, components),
+            *([_IDEMPOTENCY_KEY] if operation.is_repeatable else []),
         ],
         "responses": _responses(operation),
     }

@@ -11,6 +11,9 @@ from server.domain.errors import Code
 EVERYWHERE: Final = (Code.BAD_REQUEST, Code.TOO_LARGE, Code.INTERNAL)
 """What any route may refuse: a length that is no number, a body that is too large, and our own mistakes."""
 
+REPEATED: Final = (Code.BUSY, Code.CONFLICT, Code.UNAVAILABLE)
+"""What a route with an `Idempotency-Key` may refuse: see `idempotency.py`."""
+
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 ANY: Final = "*/*"
@@ -44,6 +47,7 @@ class Operation:
         refusals: codes of its problems, beside those that any route has.
         is_personal: whether it needs a session or an API key.
         begins_session: whether a caller without one gets one.
+        is_repeatable: whether it needs an `Idempotency-Key`.
     """
 
     tag: str
@@ -54,11 +58,13 @@ class Operation:
     refusals: tuple[Code, ...] = ()
     is_personal: bool = False
     begins_session: bool = False
+    is_repeatable: bool = False
 
     @property
     def codes(self) -> list[Code]:
         """Every code of its problems, in the order of the codes."""
         refusals = {*EVERYWHERE, *self.refusals, *([Code.UNAUTHORIZED] if self.is_personal else [])}
+        refusals |= set(REPEATED) if self.is_repeatable else set()
         return [code for code in Code if code in refusals]
 
     @property

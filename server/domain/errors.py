@@ -35,7 +35,10 @@ class Code(StrEnum):
     NO_CREDIT = "no_credit", "The channel has no credit left; nothing was charged."
     CHANNEL_PENDING = "channel_pending", "The channel is not on air yet: its activation goal is not reached."
     CHANNEL_INACTIVE = "channel_inactive", "The channel was taken off air: its chats can be read, not continued."
-    BUSY = "busy", "An answer is running, in this chat or in another one of this visitor."
+    BUSY = (
+        "busy",
+        "An answer is running, in this chat or in another one of this visitor; or the same request is carried out now.",
+    )
     LIMIT_REACHED = "limit_reached", "The chat is full; it stays readable."
     CLOSED = "closed", "The chat has ended; it stays readable."
     TOO_LONG_FOR_REMAINING = "too_long_for_remaining", "The message leaves too few tokens of the chat for an answer."

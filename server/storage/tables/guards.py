@@ -11,11 +11,13 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    Uuid,
 )
 
 from server.domain.settings import SettingType
 from server.storage.tables.base import (
     metadata,
+    moment,
     moment_of_writing,
     one_of,
     reference,
@@ -32,6 +34,8 @@ idempotency_key = Table(
     Column("status", SmallInteger),  # the HTTP status of the answer; NULL while the first request runs
     Column("response", LargeBinary),
     moment_of_writing(),
+    Column("owner", Uuid, nullable=False),  # who carries it out; made anew for each run
+    moment("lease_until", required=True),  # then, without an answer, the next one may carry it out
     PrimaryKeyConstraint("scope", "key"),
     sha256_check("request_hash"),
     CheckConstraint("(status IS NULL) = (response IS NULL)", name="answered"),
