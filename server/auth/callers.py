@@ -61,6 +61,30 @@ class Callers:
             raise Refusal(Code.FORBIDDEN, "With a session cookie this needs the Origin of one of our own pages.")
         return Writer(identity, connection.headers["origin"])
 
+    async def require_admin(self, connection: HTTPConnection) -> Identity:
+        """The admin who asks.
+
+        Raises:
+            Refusal: unauthorized, nobody that is known; forbidden, not an admin; unavailable.
+        """
+        return _expect_admin(await self.require(connection))
+
+    async def require_admin_writer(self, connection: HTTPConnection) -> Writer:
+        """The admin who asks for a change.
+
+        Raises:
+            Refusal: unauthorized; forbidden, the Origin is missing or foreign, or not an admin; unavailable.
+        """
+        writer = await self.require_writer(connection)
+        _expect_admin(writer.identity)
+        return writer
+
+
+def _expect_admin(identity: Identity) -> Identity:
+    if not identity.is_admin:
+        raise Refusal(Code.FORBIDDEN, "Only an admin may do this.")
+    return identity
+
 
 def _bearer(connection: HTTPConnection) -> str | None:
     """The key that is sent; None: none is. Other schemes are not ours: a proxy may ask people for a password."""

@@ -1,4 +1,4 @@
-"""Sessions: who holds a token. A visitor has one too, without a user.
+"""Sessions: who holds a token. A visitor has one too, without a user, until the visitor signs in.
 
 The token is 256 random bits and known to the browser alone; the table holds its SHA-256. Every look-up asks Postgres
 (one index probe), so a session that is revoked is gone at once. The clock is Postgres's.
@@ -14,22 +14,40 @@ from uuid import UUID
 
 import asyncpg
 
+from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
+from server.domain.users import UserRole
 from server.storage.ids import new_id
 from server.storage.outages import outages_refused
-from server.storage.postgres import Postgres
+from server.storage.postgres import Connection, Postgres
 
 TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 _LIVE: Final = """
-SELECT s.id, s.user_id, CASE WHEN s.user_id IS NULL THEN s.display_name ELSE u.username END AS name,
+SELECT s.id, s.user_id, CASE WHEN u.deleted_at IS NULL THEN u.role END AS role,
+       CASE WHEN s.user_id IS NULL THEN s.display_name ELSE u.username END AS name,
        s.last_seen_at < clock_timestamp() - $2::interval AS stale
   FROM session s LEFT JOIN "user" u ON u.id = s.user_id
  WHERE s.token_hash IS NOT NULL AND s.expires_at > clock_timestamp()
 """
 _FIND: Final = f"{_LIVE} AND s.token_hash = $1"
 _READ: Final = f"{_LIVE} AND s.id = $1"
+
+_LOCK: Final = """
+SELECT user_id FROM session
+ WHERE id = $1 AND token_hash IS NOT NULL AND expires_at > clock_timestamp() FOR UPDATE
+"""
+_BEGIN: Final = """
+INSERT INTO session (id, user_id, token_hash, expires_at)
+VALUES ($1, $2, $3, clock_timestamp() + $4::interval) ON CONFLICT (id) DO NOTHING
+"""
+_ROTATE: Final = """
+UPDATE session
+   SET user_id = $2, token_hash = $3, last_seen_at = clock_timestamp(),
+       expires_at = LEAST(clock_timestamp() + $4::interval, created_at + $5::interval)
+ WHERE id = $1 AND (user_id IS NULL OR user_id = $2)
+"""
 
 _RENEW: Final = """
 UPDATE session
@@ -52,6 +70,21 @@ class SessionLimits:
     idle_seconds: int = 60 * 86_400
     absolute_seconds: int = 365 * 86_400
     renewal_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a sign-in made of a session.
+
+    Attributes:
+        identity: the user, in the session that goes on or in a fresh one.
+        token: the new one: hand it to the browser, it cannot be read again. The old one is worth nothing any more.
+        is_fresh: whether a session was begun, because there was none, or it belongs to somebody else.
+    """
+
+    identity: Identity
+    token: str
+    is_fresh: bool
 
 
 class Sessions:
@@ -111,12 +144,47 @@ class Sessions:
             )
         return Identity(session_id=session_id), token
 
+    async def sign_in(self, session_id: UUID | None, user_id: UUID) -> SignIn:
+        """Give the session of a visitor to the user who has just proven who they are, and rotate its token.
+
+        One transaction, under the session's lock: a session is claimed by one user, for ever. What the visitor did in
+        it becomes the user's. In a session that is the user's already nothing moves; one that is another user's, or has
+        ended, is left alone, and a fresh one begins.
+
+        Args:
+            session_id: of the caller's live session; None: there is none.
+            user_id: who signs in.
+
+        Raises:
+            Refusal: not_found, there is no such user; unavailable.
+        """
+        token, fresh_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()  # the same ones if the transaction is repeated
+
+        async def work(conn: Connection) -> UUID:
+            known = await conn.fetchval('SELECT id FROM "user" WHERE id = $1 AND deleted_at IS NULL FOR SHARE', user_id)
+            if known is None:
+                raise Refusal(Code.NOT_FOUND, "There is no such user.")
+            held = None if session_id is None else await conn.fetchrow(_LOCK, session_id)
+            if session_id is None or held is None or held["user_id"] not in (None, user_id):
+                await conn.execute(_BEGIN, fresh_id, user_id, _hash(token), self._idle)
+                return fresh_id
+            await conn.execute(_ROTATE, session_id, user_id, _hash(token), self._idle, self._absolute)
+            return session_id
+
+        with outages_refused():
+            signed_in_id = await self._postgres.transact(work)
+        identity = await self.read(signed_in_id)
+        if identity is None:  # revoked in the moment between
+            raise Refusal(Code.UNAVAILABLE, "This session has just ended.")
+        return SignIn(identity, token, is_fresh=signed_in_id == fresh_id)
+
     async def _renew(self, session_id: UUID) -> None:
         await self._postgres.pool.execute(_RENEW, session_id, self._renewal, self._idle, self._absolute)
 
 
 def _identity_of(row: asyncpg.Record) -> Identity:
-    return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"])
+    role = None if row["role"] is None else UserRole(row["role"])
+    return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"], role=role)
 
 
 def _hash(token: str) -> bytes:

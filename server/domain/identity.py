@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from server.domain.users import UserRole
+
 
 class IdentityKind(StrEnum):
     """The spelling of `ready.who.kind` on the wire."""
@@ -22,12 +24,14 @@ class Identity:
         user_id: None for a visitor.
         key_id: None unless an API key speaks; keys are free of the visitor quota.
         name: the public name; None for a visitor without one.
+        role: of the user, as it was when the session was read; None for a visitor and for a key.
     """
 
     session_id: UUID
     user_id: UUID | None = None
     key_id: UUID | None = None
     name: str | None = None
+    role: UserRole | None = None
 
     @property
     def kind(self) -> IdentityKind:
@@ -40,6 +44,11 @@ class Identity:
     def is_visitor(self) -> bool:
         """Whether the visitor quota applies."""
         return self.kind is IdentityKind.SESSION
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this may do what only admins may. A key never is: it stands for a program, not for a person."""
+        return self.kind is IdentityKind.USER and self.role is UserRole.ADMIN
 
     def owns(self, user_id: UUID | None, session_id: UUID | None) -> bool:
         """Whether a row with these two owners is this caller's: a user's rows are theirs on every device, a visitor's

@@ -42,6 +42,22 @@ def credits_for(amount_cents: int, credits_per_dollar: int) -> int:
     return amount_cents * credits_per_dollar // CENTS_PER_DOLLAR
 
 
+def credits_to_reverse(amount_cents: int, credits_: int, *, reversed_cents: int, more_cents: int) -> int:
+    """The credits that go with the next part of a purchase that is taken back.
+
+    What has gone is at any time the same share of the credits as of the money, rounded down; so the parts of a whole
+    give the whole, whatever they are.
+
+    Args:
+        amount_cents: what was paid, in cents.
+        credits_: what it bought.
+        reversed_cents: what was taken back of it before.
+        more_cents: what is taken back now; with `reversed_cents` no more than `amount_cents`.
+    """
+    before = credits_ * reversed_cents // amount_cents
+    return credits_ * (reversed_cents + more_cents) // amount_cents - before
+
+
 def split(asked: TransactionType, amount_cents: int, credits_per_dollar: int, channel: Funding) -> tuple[Share, ...]:
     """What a contribution becomes on this channel: one share, or two when it passes the goal.
 

@@ -73,6 +73,8 @@ transaction = Table(
     Column("provider_reference", Text),
     reference("reverses_id", "transaction", optional=True),
     moment_of_writing(),
+    Column("reason", Text),  # why it was reversed: for admins only
+    reference("reversed_by", "user", optional=True),  # the admin; NULL: the provider, or the command line
     UniqueConstraint(
         "contribution_id",
         "type",
@@ -96,6 +98,7 @@ transaction = Table(
         "deficit_credits BETWEEN 0 AND CASE WHEN reverses_id IS NULL THEN 0 ELSE -credits END", name="deficit"
     ),
     CheckConstraint("credits_per_dollar > 0", name="credits_per_dollar"),
+    CheckConstraint("reverses_id IS NOT NULL OR reason IS NULL AND reversed_by IS NULL", name="reversed"),
 )
 Index("ix_transaction_channel", transaction.c.channel_id, transaction.c.created_at.desc(), transaction.c.id.desc())
 Index(

@@ -1,0 +1,151 @@
+"""Sign-in: a visitor's session becomes the user's, once and for ever, under a new token."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from server.auth.sessions import SessionLimits, Sessions
+from server.domain.errors import Code, Refusal
+from server.domain.identity import IdentityKind
+from server.domain.users import UserRole
+from server.storage.ids import new_id
+from server.storage.postgres import Postgres
+from tests.support.people import sign_in_again, signed_in
+from tests.support.rows import Rows
+
+LIMITS = SessionLimits(idle_seconds=1_000, absolute_seconds=2_500, renewal_seconds=100)
+
+
+@pytest.fixture
+def sessions(postgres: Postgres) -> Sessions:
+    return Sessions(postgres, LIMITS)
+
+
+async def owner_of(postgres: Postgres, session_id: UUID) -> UUID | None:
+    user_id: UUID | None = await postgres.pool.fetchval("SELECT user_id FROM session WHERE id = $1", session_id)
+    return user_id
+
+
+async def test_a_visitor_s_session_becomes_the_user_s_under_a_new_token(sessions: Sessions, rows: Rows) -> None:
+    visitor, old = await sessions.create_visitor()
+    user_id = await rows.user("mara_k")
+    done = await sessions.sign_in(visitor.session_id, user_id)
+    assert not done.is_fresh
+    assert (done.identity.session_id, done.identity.user_id) == (visitor.session_id, user_id)
+    assert (done.identity.kind, done.identity.name, done.identity.role) == (IdentityKind.USER, "mara_k", UserRole.USER)
+    assert await sessions.find(old) is None
+    assert await sessions.find(done.token) == done.identity
+
+
+async def test_the_new_token_is_not_in_the_table(sessions: Sessions, rows: Rows, postgres: Postgres) -> None:
+    done = await sessions.sign_in(None, await rows.user("mara_k"))
+    shown = await postgres.pool.fetchval("SELECT session::text FROM session")
+    assert done.token not in shown
+
+
+async def test_without_a_session_a_fresh_one_begins(sessions: Sessions, rows: Rows) -> None:
+    user_id = await rows.user("mara_k")
+    done = await sessions.sign_in(None, user_id)
+    assert done.is_fresh
+    assert await sessions.find(done.token) == done.identity
+
+
+async def test_signing_in_again_goes_on_in_the_same_session(sessions: Sessions, rows: Rows) -> None:
+    visitor, _ = await sessions.create_visitor()
+    user_id = await rows.user("mara_k")
+    first = await sessions.sign_in(visitor.session_id, user_id)
+    again = await sessions.sign_in(visitor.session_id, user_id)
+    assert again.identity == first.identity
+    assert await sessions.find(first.token) is None
+    assert await sessions.find(again.token) == first.identity
+
+
+async def test_another_user_s_session_is_left_alone_and_a_fresh_one_begins(
+    sessions: Sessions, rows: Rows, postgres: Postgres
+) -> None:
+    visitor, _ = await sessions.create_visitor()
+    mara, jonas = await rows.user("mara_k"), await rows.user("jonas")
+    first = await sessions.sign_in(visitor.session_id, mara)
+    other = await sessions.sign_in(visitor.session_id, jonas)
+    assert other.is_fresh
+    assert other.identity.session_id != visitor.session_id
+    assert await owner_of(postgres, visitor.session_id) == mara
+    assert await owner_of(postgres, other.identity.session_id) == jonas
+    assert await sessions.find(first.token) == first.identity
+
+
+@pytest.mark.parametrize("ended", ["expires_at = clock_timestamp()", "token_hash = NULL"])
+async def test_a_session_that_has_ended_is_nobody_s_to_claim(
+    sessions: Sessions, rows: Rows, postgres: Postgres, ended: str
+) -> None:
+    visitor, _ = await sessions.create_visitor()
+    await postgres.pool.execute(f"UPDATE session SET {ended}")
+    done = await sessions.sign_in(visitor.session_id, await rows.user("mara_k"))
+    assert done.is_fresh
+    assert await owner_of(postgres, visitor.session_id) is None
+
+
+async def test_a_sign_in_prolongs_the_session_but_not_beyond_its_absolute_end(
+    sessions: Sessions, rows: Rows, postgres: Postgres
+) -> None:
+    visitor, _ = await sessions.create_visitor()
+    user_id = await rows.user("mara_k")
+    for aged_by, left in ((900, 1_000), (900, 700)):
+        await rows.age_sessions(timedelta(seconds=aged_by))
+        await sessions.sign_in(visitor.session_id, user_id)
+        seconds = await postgres.pool.fetchval("SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM session")
+        assert left - 30 < seconds <= left
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_a_user_who_is_not_there_does_not_sign_in(
+    sessions: Sessions, rows: Rows, postgres: Postgres, *, deleted: bool
+) -> None:
+    visitor, token = await sessions.create_visitor()
+    user_id = await rows.user("mara_k") if deleted else new_id()
+    await postgres.pool.execute('UPDATE "user" SET deleted_at = now()')
+    with pytest.raises(Refusal) as refused:
+        await sessions.sign_in(visitor.session_id, user_id)
+    assert refused.value.code is Code.NOT_FOUND
+    assert await sessions.find(token) == visitor
+
+
+async def test_two_users_who_sign_in_at_once_do_not_share_a_session(
+    sessions: Sessions, rows: Rows, postgres: Postgres
+) -> None:
+    mara, jonas = await rows.user("mara_k"), await rows.user("jonas")
+    for _ in range(20):
+        visitor, _ = await sessions.create_visitor()
+        both = await asyncio.gather(
+            sessions.sign_in(visitor.session_id, mara), sessions.sign_in(visitor.session_id, jonas)
+        )
+        assert sorted(done.is_fresh for done in both) == [False, True]
+        assert [done.identity.user_id for done in both] == [mara, jonas]
+        assert len({done.identity.session_id for done in both}) == 2
+        assert await owner_of(postgres, visitor.session_id) in (mara, jonas)
+
+
+async def test_the_role_is_the_user_s_of_now(sessions: Sessions, postgres: Postgres) -> None:
+    admin = await signed_in(postgres, "mara_k", UserRole.ADMIN)
+    assert admin.identity.is_admin
+    await postgres.pool.execute('UPDATE "user" SET role = $1', UserRole.USER)
+    found = await sessions.find(admin.token)
+    assert found is not None
+    assert (found.role, found.is_admin) == (UserRole.USER, False)
+
+
+async def test_an_account_that_was_deleted_has_no_role(sessions: Sessions, postgres: Postgres) -> None:
+    admin = await signed_in(postgres, "mara_k", UserRole.ADMIN)
+    await postgres.pool.execute('UPDATE "user" SET deleted_at = clock_timestamp()')
+    found = await sessions.find(admin.token)
+    assert found is not None
+    assert (found.role, found.is_admin) == (None, False)
+
+
+async def test_a_user_has_a_session_for_each_device(postgres: Postgres, sessions: Sessions) -> None:
+    at_home = await signed_in(postgres, "mara_k")
+    on_the_way = await sign_in_again(postgres, at_home.user_id, "mara_k")
+    assert at_home.session_id != on_the_way.session_id
+    assert await sessions.find(at_home.token) == at_home.identity
