@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0009_reversals"
-down_revision = "0005_badges_and_guards"
+down_revision = "0007_idempotency_leases"
 
 STATEMENTS = (
     """
