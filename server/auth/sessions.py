@@ -17,6 +17,7 @@ import asyncpg
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
 from server.domain.users import UserRole
+from server.ledger.claims import ClaimOutcome, Moved, claim
 from server.storage.ids import new_id
 from server.storage.outages import outages_refused
 from server.storage.postgres import Connection, Postgres
@@ -80,11 +81,13 @@ class SignIn:
         identity: the user, in the session that goes on or in a fresh one.
         token: the new one: hand it to the browser, it cannot be read again. The old one is worth nothing any more.
         is_fresh: whether a session was begun, because there was none, or it belongs to somebody else.
+        moved: what became the user's, for the page to say; None: there was no live session.
     """
 
     identity: Identity
     token: str
     is_fresh: bool
+    moved: Moved | None
 
 
 class Sessions:
@@ -160,23 +163,24 @@ class Sessions:
         """
         token, fresh_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()  # the same ones if the transaction is repeated
 
-        async def work(conn: Connection) -> UUID:
+        async def work(conn: Connection) -> tuple[UUID, Moved | None]:
             known = await conn.fetchval('SELECT id FROM "user" WHERE id = $1 AND deleted_at IS NULL FOR SHARE', user_id)
             if known is None:
                 raise Refusal(Code.NOT_FOUND, "There is no such user.")
             held = None if session_id is None else await conn.fetchrow(_LOCK, session_id)
-            if session_id is None or held is None or held["user_id"] not in (None, user_id):
+            moved = None if session_id is None or held is None else await claim(conn, session_id, user_id)
+            if session_id is None or moved is None or moved.outcome is ClaimOutcome.ANOTHERS:
                 await conn.execute(_BEGIN, fresh_id, user_id, _hash(token), self._idle)
-                return fresh_id
+                return fresh_id, moved
             await conn.execute(_ROTATE, session_id, user_id, _hash(token), self._idle, self._absolute)
-            return session_id
+            return session_id, moved
 
         with outages_refused():
-            signed_in_id = await self._postgres.transact(work)
+            signed_in_id, moved = await self._postgres.transact(work)
         identity = await self.read(signed_in_id)
         if identity is None:  # revoked in the moment between
             raise Refusal(Code.UNAVAILABLE, "This session has just ended.")
-        return SignIn(identity, token, is_fresh=signed_in_id == fresh_id)
+        return SignIn(identity, token, is_fresh=signed_in_id == fresh_id, moved=moved)
 
     async def _renew(self, session_id: UUID) -> None:
         await self._postgres.pool.execute(_RENEW, session_id, self._renewal, self._idle, self._absolute)

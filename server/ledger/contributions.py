@@ -13,6 +13,7 @@ from server.domain.errors import Code, Refusal
 from server.domain.money import Funding, Share, split
 from server.domain.transactions import ContributionStatus, CreditEntryKind, TransactionType, before
 from server.ledger.accounts import Balance, ChannelAccount, lock_channels, post
+from server.ledger.badges import award_for_settlement
 from server.storage.ids import new_id
 from server.storage.postgres import Connection
 
@@ -140,6 +141,7 @@ async def settle(conn: Connection, contribution_id: UUID) -> Settlement | None:
             balance = await post(
                 conn, account, kind=CreditEntryKind.PURCHASE, delta=share.credits, source_id=transaction_id
             )
+    await award_for_settlement(conn, contribution_id)
     return Settlement(contribution_id, account.id, shares, balance, activated)
 
 

@@ -14,9 +14,11 @@ from typing import Final
 from uuid import UUID
 
 from server.domain.errors import Code, Refusal
+from server.domain.givers import Giver
 from server.domain.money import credits_to_reverse
 from server.domain.transactions import CreditEntryKind, TransactionType
 from server.ledger.accounts import Balance, ChannelAccount, expect, lock_channels, post
+from server.ledger.badges import recompute
 from server.storage.ids import new_id
 from server.storage.postgres import Connection
 
@@ -95,6 +97,7 @@ class _Place:
     """
 
     contribution_id: UUID
+    session_id: UUID
     user_id: UUID | None
     account: ChannelAccount
     paid: Sequence[_Paid]
@@ -237,7 +240,7 @@ async def _lock(conn: Connection, contribution_id: UUID) -> _Place:
     """Lock all that a reversal reads and writes, then read it: nothing of it changes before the commit."""
     giver = await conn.fetchrow(
         """
-        SELECT session.user_id FROM session
+        SELECT id, user_id FROM session
         WHERE id = (SELECT session_id FROM contribution WHERE id = $1) FOR SHARE
         """,
         contribution_id,
@@ -269,7 +272,7 @@ async def _lock(conn: Connection, contribution_id: UUID) -> _Place:
         if row["reverses_id"] is None
     ]
     paid.sort(key=lambda one: one.type is TransactionType.ACTIVATION)
-    return _Place(contribution_id, giver["user_id"], account, paid, earlier)
+    return _Place(contribution_id, giver["id"], giver["user_id"], account, paid, earlier)
 
 
 async def _take_back(conn: Connection, place: _Place, one: _Paid, amount_cents: int, order: _Order) -> Reversal:
@@ -341,17 +344,17 @@ async def _lower_funding(conn: Connection, channel_id: UUID, by_cents: int) -> N
 
 
 async def _finish(conn: Connection, place: _Place, *, left_cents: int) -> None:
-    """Say of a contribution of which nothing is left that it was reversed."""
-    if left_cents:
-        return
-    reversed_id = await conn.fetchval(
-        """
-        UPDATE contribution SET status = 'REVERSED', updated_at = clock_timestamp()
-        WHERE id = $1 AND status = 'SETTLED' RETURNING id
-        """,
-        place.contribution_id,
-    )
-    expect(reversed_id is not None, "only what has settled is reversed")
+    """Say of a contribution of which nothing is left that it was reversed, and take back the badges that hang on it."""
+    if not left_cents:
+        reversed_id = await conn.fetchval(
+            """
+            UPDATE contribution SET status = 'REVERSED', updated_at = clock_timestamp()
+            WHERE id = $1 AND status = 'SETTLED' RETURNING id
+            """,
+            place.contribution_id,
+        )
+        expect(reversed_id is not None, "only what has settled is reversed")
+    await recompute(conn, Giver.of(place.user_id, place.session_id))
 
 
 def _describe(type_: TransactionType, credits_: int) -> str:

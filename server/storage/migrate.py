@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from server.storage.postgres import make_engine
 
 UPGRADE_LOCK = 0x7A11_7119
-"""The advisory lock that one upgrade holds to its commit; the program takes no other advisory lock."""
+"""The advisory lock that one upgrade holds to its commit; the program's others have two numbers, another space."""
 
 
 def upgrade(url: str) -> None:
