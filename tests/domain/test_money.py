@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from server.domain.channels import ChannelStatus
 from server.domain.errors import Code, Refusal
-from server.domain.money import MAX_CONTRIBUTION_CENTS, Funding, Share, credits_for, quote, split
+from server.domain.money import (
+    MAX_CONTRIBUTION_CENTS,
+    Funding,
+    Share,
+    credits_for,
+    credits_to_reverse,
+    quote,
+    split,
+)
 from server.domain.transactions import TransactionType
 
 ACTIVATION, CREDIT_PURCHASE = TransactionType.ACTIVATION, TransactionType.CREDIT_PURCHASE
@@ -92,3 +100,22 @@ def test_a_channel_off_air_takes_no_contribution() -> None:
     with pytest.raises(Refusal) as refused:
         quote(ACTIVATION, 500, 10, Funding(ChannelStatus.INACTIVE, 0, 1_000), allow_credits_on_pending=False)
     assert refused.value.code is Code.CHANNEL_INACTIVE
+
+
+@given(
+    amount_cents=AMOUNTS,
+    credits_bought=st.integers(0, 10**12),
+    cuts=st.lists(st.floats(0, 1), max_size=20),
+)
+def test_the_parts_of_a_reversed_purchase_give_its_credits_and_never_more_than_their_share(
+    amount_cents: int, credits_bought: int, cuts: list[float]
+) -> None:
+    reversed_cents = taken = 0
+    for end_cents in [*sorted(int(cut * amount_cents) for cut in cuts), amount_cents]:
+        part = credits_to_reverse(
+            amount_cents, credits_bought, reversed_cents=reversed_cents, more_cents=end_cents - reversed_cents
+        )
+        assert part >= 0
+        taken, reversed_cents = taken + part, end_cents
+        assert taken * amount_cents <= credits_bought * reversed_cents
+    assert taken == credits_bought

@@ -14,6 +14,7 @@ from server.domain.errors import Refusal
 from server.domain.transactions import TransactionType
 from server.ledger.adjustments import Adjustment, adjust
 from server.ledger.credits import Credits
+from server.ledger.reversal_requests import ReversalRequest, Reversals
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis, balance_key
@@ -30,6 +31,7 @@ class Ledger(RuleBasedStateMachine):
     redis_url: str
     channels = Bundle("channels")
     chats = Bundle("chats")
+    purchases = Bundle("purchases")
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +43,8 @@ class Ledger(RuleBasedStateMachine):
         self.balances: dict[UUID, int] = {}
         self.states: dict[UUID, str] = {}
         self.channel_of: dict[UUID, UUID] = {}
+        self.left_cents: dict[UUID, int] = {}
+        self.left_credits: dict[UUID, int] = {}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -89,11 +93,36 @@ class Ledger(RuleBasedStateMachine):
             self.states[chat_id] = "REFUNDED"
             self.balances[self.channel_of[chat_id]] += 1
 
-    @rule(channel_id=channels, amount_cents=st.integers(10, 60))
-    def buy(self, channel_id: UUID, amount_cents: int) -> None:
+    @rule(target=purchases, channel_id=channels, amount_cents=st.integers(10, 60))
+    def buy(self, channel_id: UUID, amount_cents: int) -> UUID:
         settlement = self.run(self.books.give(channel_id, TransactionType.CREDIT_PURCHASE, amount_cents))
         self.balances[channel_id] += amount_cents // 10
-        assert settlement.balance is not None
+        bought: UUID = self.run(
+            self.postgres.pool.fetchval(
+                'SELECT id FROM "transaction" WHERE contribution_id = $1', settlement.contribution_id
+            )
+        )
+        self.left_cents[bought], self.left_credits[bought] = amount_cents, amount_cents // 10
+        self.channel_of[bought] = channel_id
+        return bought
+
+    @rule(bought=purchases, amount_cents=st.none() | st.integers(1, 60))
+    def reverse(self, bought: UUID, amount_cents: int | None) -> None:
+        taken_cents = self.left_cents[bought] if amount_cents is None else amount_cents
+        request = ReversalRequest(bought, str(new_id()), amount_cents, "a step")
+        try:
+            reversal = self.run(Reversals(self.postgres, self.credits).reverse(request))
+        except Refusal:
+            assert not 0 < taken_cents <= self.left_cents[bought]
+            return
+        self.left_cents[bought] -= taken_cents
+        self.left_credits[bought] += reversal.credits
+        if not self.left_cents[bought]:
+            assert self.left_credits[bought] == 0
+        channel_id = self.channel_of[bought]
+        deficit = max(0, -reversal.credits - self.balances[channel_id])
+        assert reversal.deficit_credits == deficit
+        self.balances[channel_id] += reversal.credits + deficit
 
     @rule(channel_id=channels, by_credits=st.integers(-3, 3).filter(bool))
     def adjust(self, channel_id: UUID, by_credits: int) -> None:
