@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.contributions import ContributionEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
@@ -17,6 +18,7 @@ def routes(
     pages: PageEndpoints,
     documents: DocumentEndpoints,
     channels: ChannelEndpoints,
+    contributions: ContributionEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
     tickets: TicketEndpoints,
@@ -29,6 +31,9 @@ def routes(
         Route("/c/{name}", pages.channel),
         Route("/api/channels", channels.list_channels),
         Route("/api/channels/{name}", channels.get_channel),
+        Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
+        Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
+        Route("/api/contributions/{id}", contributions.get_contribution),
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
