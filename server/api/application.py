@@ -17,27 +17,31 @@ from server.api.body_limit import BodyLimit
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.contract import rest_document
-from server.api.contributions import ContributionEndpoints
+from server.api.contributors import ContributorEndpoints
+from server.api.csv_downloads import Downloads
 from server.api.cursors import Cursors
 from server.api.deps import ApiDeps
 from server.api.documents import DocumentEndpoints
 from server.api.failures import Failures, answer_to
 from server.api.health import HealthEndpoints
-from server.api.idempotency import Idempotency
 from server.api.messages import MessageEndpoints
+from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
 from server.api.security_headers import SecurityHeaders
 from server.api.static_files import Assets, StaticFolder
 from server.api.tickets import TicketEndpoints
+from server.api.transaction_csv import TransactionCsvEndpoints
+from server.api.transaction_pages import TransactionPageEndpoints
+from server.api.transactions import TransactionEndpoints
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
 from server.chats.listing import ChatListing
-from server.storage.idempotency import IdempotencyKeys
+from server.ledger.transactions import Transactions
 
 
 def application(
@@ -77,16 +81,22 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
     callers = Callers(visitors, deps.keys, deps.origins)
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
     listing = ChatListing(deps.postgres)
-    idempotency = Idempotency(IdempotencyKeys(deps.postgres))
     channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering)
+    lists = Transactions(deps.postgres)
+    transactions = TransactionEndpoints(lists, channels, cursors)
+    own = OwnTransactionEndpoints(lists, deps.postgres, catalog, callers, cursors)
     return table.routes(
         pages=PageEndpoints(channels, deps.postgres, welcoming, deps.model_status),
         documents=DocumentEndpoints(rest_document(), deps.websocket_document, welcoming),
         channels=channels,
-        contributions=ContributionEndpoints(deps.postgres, deps.contributing, catalog, callers, idempotency),
         chats=ChatEndpoints(listing, catalog, callers, cursors),
         messages=MessageEndpoints(listing, callers),
         tickets=TicketEndpoints(deps.tickets, catalog, callers),
+        transactions=transactions,
+        own_transactions=own,
+        transaction_csv=TransactionCsvEndpoints(lists, channels, own, callers, Downloads()),
+        transaction_pages=TransactionPageEndpoints(channels, transactions, own, visitors, welcoming),
+        contributors=ContributorEndpoints(deps.postgres, channels, cursors),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),
     )

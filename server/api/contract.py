@@ -4,15 +4,19 @@ from typing import Any
 
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
-from server.api.contributions import ContributionEndpoints
+from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.openapi import document
+from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.routes import routes
 from server.api.static_files import StaticFolder
 from server.api.tickets import TicketEndpoints
+from server.api.transaction_csv import TransactionCsvEndpoints
+from server.api.transaction_pages import TransactionPageEndpoints
+from server.api.transactions import TransactionEndpoints
 
 
 def rest_document() -> dict[str, Any]:
@@ -21,10 +25,14 @@ def rest_document() -> dict[str, Any]:
         "pages": PageEndpoints,
         "documents": DocumentEndpoints,
         "channels": ChannelEndpoints,
-        "contributions": ContributionEndpoints,
         "chats": ChatEndpoints,
         "messages": MessageEndpoints,
         "tickets": TicketEndpoints,
+        "transactions": TransactionEndpoints,
+        "own_transactions": OwnTransactionEndpoints,
+        "transaction_csv": TransactionCsvEndpoints,
+        "transaction_pages": TransactionPageEndpoints,
+        "contributors": ContributorEndpoints,
         "health": HealthEndpoints,
         "static": StaticFolder,
     }

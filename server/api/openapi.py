@@ -12,7 +12,7 @@ from server.api.docstrings import field_texts, text_of
 from server.api.examples import EXAMPLES
 from server.api.guide import GUIDE, TAGS
 from server.api.idempotency import HEADER, KEY_PATTERN
-from server.api.operations import HTML, JSON, Answer, Operation
+from server.api.operations import CSV, HTML, JSON, Answer, Operation
 from server.api.problems import MEDIA_TYPE, STATUS_OF_CODE, Problem
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from server.domain.errors import TEMPORARY, Code
@@ -241,7 +241,7 @@ def _answer(operation: Operation, status: int, answer: Answer) -> Json:
     return written
 
 
-_SHAPES: Final[Mapping[str, Json]] = {JSON: {"type": "object"}, HTML: {"type": "string"}}
+_SHAPES: Final[Mapping[str, Json]] = {JSON: {"type": "object"}, HTML: {"type": "string"}, CSV: {"type": "string"}}
 
 
 def _problem(status: HTTPStatus, codes: Sequence[Code], *, is_page: bool) -> Json:

@@ -16,6 +16,7 @@ REPEATED: Final = (Code.BUSY, Code.CONFLICT, Code.UNAVAILABLE)
 
 JSON: Final = "application/json"
 HTML: Final = "text/html"
+CSV: Final = "text/csv"
 ANY: Final = "*/*"
 
 

@@ -14,6 +14,9 @@ SEARCH_CHARACTERS_MAX: Final = 100
 
 SearchText = Annotated[str, msgspec.Meta(max_length=SEARCH_CHARACTERS_MAX)]
 
+PageLimit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_ITEMS_MAX)]
+CursorText = Annotated[str, msgspec.Meta(max_length=CURSOR_CHARACTERS_MAX)]
+
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What every list takes.
@@ -23,8 +26,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
         cursor: a `nextCursor` or `prevCursor` of the same list; without it, the beginning.
     """
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_DEFAULT
-    cursor: Annotated[str, msgspec.Meta(max_length=CURSOR_CHARACTERS_MAX)] | None = None
+    limit: PageLimit = PAGE_ITEMS_DEFAULT
+    cursor: CursorText | None = None
 
 
 Query = TypeVar("Query", bound=msgspec.Struct)

@@ -4,13 +4,17 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
-from server.api.contributions import ContributionEndpoints
+from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
+from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.static_files import STATIC_PREFIX, StaticFolder
 from server.api.tickets import TicketEndpoints
+from server.api.transaction_csv import TransactionCsvEndpoints
+from server.api.transaction_pages import TransactionPageEndpoints
+from server.api.transactions import TransactionEndpoints
 
 
 def routes(
@@ -18,10 +22,14 @@ def routes(
     pages: PageEndpoints,
     documents: DocumentEndpoints,
     channels: ChannelEndpoints,
-    contributions: ContributionEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
     tickets: TicketEndpoints,
+    transactions: TransactionEndpoints,
+    own_transactions: OwnTransactionEndpoints,
+    transaction_csv: TransactionCsvEndpoints,
+    transaction_pages: TransactionPageEndpoints,
+    contributors: ContributorEndpoints,
     health: HealthEndpoints,
     static: StaticFolder,
 ) -> list[BaseRoute]:
@@ -29,11 +37,16 @@ def routes(
     return [
         Route("/", pages.index),
         Route("/c/{name}", pages.channel),
+        Route("/c/{name}/transactions", transaction_pages.channel_transactions),
+        Route("/me", transaction_pages.me),
         Route("/api/channels", channels.list_channels),
         Route("/api/channels/{name}", channels.get_channel),
-        Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
-        Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
-        Route("/api/contributions/{id}", contributions.get_contribution),
+        Route("/api/channels/{name}/contributors", contributors.list_contributors),
+        Route("/api/channels/{name}/transactions", transactions.list_channel_transactions),
+        Route("/api/channels/{name}/transactions.csv", transaction_csv.download_channel_transactions),
+        Route("/api/me/contributions", own_transactions.list_own_contributions),
+        Route("/api/me/transactions", own_transactions.list_own_transactions),
+        Route("/api/me/transactions.csv", transaction_csv.download_own_transactions),
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),

@@ -1,15 +1,22 @@
-"""Who pays for a channel: its latest contributors, what they gave to activation and what they bought in credits."""
+"""Who pays for a channel: what each gave to activation and what they bought in credits, the latest first."""
 
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import Row, Select, case, or_, select
+
+from server.domain.pages import Page, Position
+from server.storage.keyset import fetch_page, order_by_time
 from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
+from server.storage.tables.contributions import contribution
+from server.storage.tables.people import user
+from server.storage.tables.totals import contributor
 
 CONTRIBUTORS_SHOWN_MAX: Final = 20
-TRANSACTIONS_LOOKED_AT_MAX: Final = 200
-"""The latest contributors are looked for among this many of the newest transactions; their sums are over all."""
+"""Of a channel's page; the others are on the pages of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,41 +25,27 @@ class Contributor:
 
     Attributes:
         name: what they chose to be called; None means an anonymous supporter.
+        activations: their transactions, reversals among them; so with `purchases`.
         activation_cents: given to activation, without what was reversed.
+        purchase_cents: paid for credits, without what was reversed.
         credits: bought, without what was reversed.
+        latest_at: when their newest transaction was written.
+        giver_id: the user or the session; not for the public.
+        user_id: None: a session.
     """
 
     name: str | None
+    activations: int
     activation_cents: int
+    purchases: int
+    purchase_cents: int
     credits: int
+    latest_at: datetime
+    giver_id: UUID
+    user_id: UUID | None
 
 
-_LATEST: Final = """
-WITH recent AS (
-    SELECT user_id, session_id, created_at FROM "transaction"
-     WHERE channel_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
-), person AS (
-    SELECT user_id, CASE WHEN user_id IS NULL THEN session_id END AS session_id, max(created_at) AS latest_at
-      FROM recent GROUP BY 1, 2
-)
-SELECT CASE WHEN person.user_id IS NULL THEN given.display_name ELSE account.username END AS name,
-       given.activation_cents, given.credits
-  FROM person
-  LEFT JOIN "user" account ON account.id = person.user_id
- CROSS JOIN LATERAL (
-    SELECT coalesce(sum(t.amount_cents) FILTER (WHERE t.type = 'ACTIVATION'), 0)::bigint AS activation_cents,
-           coalesce(sum(t.credits), 0)::bigint AS credits,
-           (array_agg(c.display_name ORDER BY t.created_at DESC) FILTER (WHERE c.display_name IS NOT NULL))[1]
-               AS display_name
-      FROM "transaction" t JOIN contribution c ON c.id = t.contribution_id
-     WHERE t.channel_id = $1
-       AND (t.user_id = person.user_id OR (t.user_id IS NULL AND t.session_id = person.session_id))
- ) given
- WHERE given.activation_cents > 0 OR given.credits > 0
- ORDER BY person.latest_at DESC
- LIMIT $3
-"""
-
+_ORDER: Final = order_by_time(contributor.c.latest_at, contributor.c.latest_id, descending=True)
 
 _COUNT_ACTIVATION: Final = """
 SELECT count(*) FROM (
@@ -68,9 +61,28 @@ async def latest_contributors(postgres: Postgres, channel_id: UUID) -> list[Cont
     Raises:
         Refusal: unavailable.
     """
+    page = await contributors_page(postgres, channel_id, None, limit=CONTRIBUTORS_SHOWN_MAX)
+    return list(page.items)
+
+
+async def contributors_page(
+    postgres: Postgres, channel_id: UUID, position: Position | None, *, limit: int
+) -> Page[Contributor]:
+    """A page of the channel's contributors, the latest first. Who gives again comes to the beginning of the list.
+
+    Args:
+        postgres: only read from.
+        channel_id: whose.
+        position: None means the beginning.
+        limit: contributors at most.
+
+    Raises:
+        Refusal: unavailable; bad_request, the position is of another list.
+    """
     with outages_refused():
-        rows = await postgres.pool.fetch(_LATEST, channel_id, TRANSACTIONS_LOOKED_AT_MAX, CONTRIBUTORS_SHOWN_MAX)
-    return [Contributor(**dict(row)) for row in rows]
+        async with postgres.engine.connect() as connection:
+            page = await fetch_page(connection, _contributors_of(channel_id), _ORDER, position, limit)
+    return Page([_contributor_of(row) for row in page.items], page.next, page.previous)
 
 
 async def count_activation_contributors(postgres: Postgres, channel_id: UUID) -> int:
@@ -84,3 +96,39 @@ async def count_activation_contributors(postgres: Postgres, channel_id: UUID) ->
     with outages_refused():
         count = await postgres.pool.fetchval(_COUNT_ACTIVATION, channel_id)
     return int(count)
+
+
+def _contributors_of(channel_id: UUID) -> Select[Any]:
+    # A visitor is called as in the latest contribution that has a name.
+    called = (
+        select(contribution.c.display_name)
+        .where(
+            contribution.c.session_id == contributor.c.giver_id,
+            contribution.c.user_id.is_(None),
+            contribution.c.channel_id == contributor.c.channel_id,
+            contribution.c.display_name.is_not(None),
+            contribution.c.settled_at.is_not(None),
+        )
+        .order_by(contribution.c.settled_at.desc(), contribution.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    username = select(user.c.username).where(user.c.id == contributor.c.user_id).scalar_subquery()
+    return select(
+        case((contributor.c.user_id.is_(None), called), else_=username).label("name"),
+        contributor.c.activations,
+        contributor.c.activation_cents,
+        contributor.c.purchases,
+        contributor.c.purchase_cents,
+        contributor.c.credits,
+        contributor.c.latest_at,
+        contributor.c.giver_id,
+        contributor.c.user_id,
+    ).where(
+        contributor.c.channel_id == channel_id,
+        or_(contributor.c.activation_cents > 0, contributor.c.purchase_cents > 0),
+    )
+
+
+def _contributor_of(row: Row[Any]) -> Contributor:
+    return Contributor(**{field: getattr(row, field) for field in Contributor.__slots__})

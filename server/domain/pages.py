@@ -1,6 +1,6 @@
 """Keyset pages: a page begins where a row was, not at a count of rows, so inserts neither skip nor repeat anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,3 +38,26 @@ class Page(Generic[Item]):
     items: Sequence[Item]
     next: Position | None
     previous: Position | None
+
+
+def page_of(
+    rows: Sequence[Item], position: Position | None, limit: int, place: Callable[[Item, bool], Position]
+) -> Page[Item]:
+    """Make a page of what was read from a place.
+
+    Args:
+        rows: in the order they were read: away from the position; one more than the page holds where there are more.
+        position: where they were read from; None: the beginning of the list.
+        limit: rows of the page at most.
+        place: the place beside a row, and whether the page that is asked for ends there.
+    """
+    backwards = position is not None and position.backwards
+    more = len(rows) > limit
+    items = list(rows[:limit])
+    if backwards:
+        items.reverse()
+    return Page(
+        items,
+        next=place(items[-1], False) if items and (more or backwards) else None,
+        previous=place(items[0], True) if items and (more if backwards else position) else None,
+    )

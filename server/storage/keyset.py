@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, Uuid, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.errors import Code, Refusal
-from server.domain.pages import Page, Position
+from server.domain.pages import Page, Position, page_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +53,8 @@ async def fetch_page(
     Raises:
         Refusal: bad_request, the position does not fit this order.
     """
-    backwards = position is not None and position.backwards
     rows = list(await connection.execute(_read_from(statement, order, position, limit + 1)))
-    more = len(rows) > limit
-    del rows[limit:]
-    if backwards:
-        rows.reverse()
-    return Page(
-        rows,
-        next=_at(rows[-1], order, backwards=False) if rows and (more or backwards) else None,
-        previous=_at(rows[0], order, backwards=True) if rows and (more if backwards else position) else None,
-    )
+    return page_of(rows, position, limit, partial(_at, order))
 
 
 def _read_from(statement: Select[Any], order: Order, position: Position | None, limit: int) -> Select[Any]:
@@ -87,5 +79,5 @@ def _bound(order: Order, position: Position) -> ColumnElement[Any]:
     return tuple_(literal(value, order.value.type), literal(row_id, Uuid()))
 
 
-def _at(row: Row[Any], order: Order, *, backwards: bool) -> Position:
+def _at(order: Order, row: Row[Any], backwards: bool) -> Position:
     return Position(order.write(row.sort_value), str(row.sort_id), backwards)

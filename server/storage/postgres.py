@@ -26,6 +26,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolC
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 POOL_WAIT_SECONDS: Final = 3.0
 TRANSACTION_TRIES: Final = 4
+PLAN_EACH: Final[Mapping[str, str]] = {"plan_cache_mode": "force_custom_plan"}
+"""Settings of a connection whose statements are planned each time, for the values they have then."""
 _REPEAT_AFTER_SECONDS: Final = 0.05
 _LOST_TRANSACTION = frozenset({"40001", "40P01"})
 """SQLSTATEs after which the same transaction may be run again: serialization failure, deadlock."""
@@ -56,11 +58,13 @@ class Postgres:
     Attributes:
         pool: lent asyncpg connections, for single statements and short transactions.
         engine: the same database through SQLAlchemy Core, for lists and what is written from the tables.
+        snapshots: the same engine, read only: what is read on one connection is all as it was at its first statement.
     """
 
     def __init__(self, url: str, limits: PostgresLimits, pool: ConnectionPool, engine: AsyncEngine) -> None:
         self.pool = pool
         self.engine = engine
+        self.snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._url = url
         self._limits = limits
 
@@ -92,7 +96,8 @@ class Postgres:
             connections=limits.engine_connections,
             connect_timeout_seconds=limits.connect_timeout_seconds,
             wait_seconds=limits.pool_wait_seconds,
-            server_settings={"application_name": "tallylight lists", **timeouts},
+            # A list's best plan depends on whose it is and on its filters: the plan of any other one is no use to it.
+            server_settings={"application_name": "tallylight lists", **PLAN_EACH, **timeouts},
         )
         lent = ConnectionPool(pool, wait_seconds=limits.pool_wait_seconds, waiters_max=limits.pool_waiters)
         return cls(url, limits, lent, engine)

@@ -6,6 +6,10 @@ from server.storage.postgres import Postgres
 from tests.support.rows import Rows
 
 
+def sums_of(one: Contributor) -> tuple[str | None, tuple[int, int], tuple[int, int, int]]:
+    return one.name, (one.activations, one.activation_cents), (one.purchases, one.purchase_cents, one.credits)
+
+
 async def test_activation_and_credits_are_summed_apart_for_each_person(rows: Rows, postgres: Postgres) -> None:
     channel_id, other_channel_id = await rows.channel("lab"), await rows.channel("other")
     visitor, stranger = await rows.session(), await rows.session()
@@ -13,9 +17,9 @@ async def test_activation_and_credits_are_summed_apart_for_each_person(rows: Row
     await rows.transaction(channel_id, stranger, cents=100)
     await rows.transaction(channel_id, visitor, cents=500, credits_=50)
     await rows.transaction(other_channel_id, visitor, cents=900)
-    assert await latest_contributors(postgres, channel_id) == [
-        Contributor("Tide Pool", 300, 50),
-        Contributor(None, 100, 0),
+    assert [sums_of(one) for one in await latest_contributors(postgres, channel_id)] == [
+        ("Tide Pool", (1, 300), (1, 500, 50)),
+        (None, (1, 100), (0, 0, 0)),
     ]
 
 
@@ -33,7 +37,9 @@ async def test_a_user_is_one_person_over_all_sessions_and_called_by_the_username
     for _ in range(2):
         session = await rows.session(user_id=user_id)
         await rows.transaction(channel_id, session, cents=100, display_name="Somebody")
-    assert await latest_contributors(postgres, channel_id) == [Contributor("mara_k", 200, 0)]
+    (found,) = await latest_contributors(postgres, channel_id)
+    assert sums_of(found) == ("mara_k", (2, 200), (0, 0, 0))
+    assert (found.giver_id, found.user_id) == (user_id, user_id)
 
 
 async def test_who_got_everything_back_is_not_listed(rows: Rows, postgres: Postgres) -> None:

@@ -110,6 +110,24 @@ Index(
 )
 Index("ix_transaction_user", transaction.c.user_id, transaction.c.created_at.desc(), transaction.c.id.desc())
 Index("ix_transaction_unclaimed", transaction.c.session_id, postgresql_where=transaction.c.user_id.is_(None))
+Index(
+    "ix_transaction_channel_amount",
+    transaction.c.channel_id,
+    transaction.c.type,
+    transaction.c.amount_cents.desc(),
+    transaction.c.created_at.desc(),
+    transaction.c.id.desc(),
+)
+Index(
+    "ix_transaction_user_channel",
+    transaction.c.user_id,
+    transaction.c.channel_id,
+    transaction.c.type,
+    transaction.c.created_at,
+    transaction.c.id,
+    postgresql_include=["amount_cents", "credits"],
+    postgresql_where=transaction.c.user_id.is_not(None),
+)
 Index("ix_transaction_reverses_id", transaction.c.reverses_id, postgresql_where=transaction.c.reverses_id.is_not(None))
 
 provider_event = Table(

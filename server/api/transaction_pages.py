@@ -1,0 +1,137 @@
+"""The pages of money: a channel's transactions, and what one gave oneself. They work without scripts."""
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.api.channels import ChannelEndpoints
+from server.api.operations import HTML, Answer, Operation, described
+from server.api.own_transactions import OwnTransactionEndpoints
+from server.api.paths import ChannelPath
+from server.api.queries import CursorText, ListQuery, read_query
+from server.api.transaction_queries import OwnTransactionsQuery, TransactionsQuery
+from server.api.transactions import TransactionEndpoints
+from server.api.welcoming import Welcoming
+from server.auth.visitors import Visitors
+from server.domain.errors import Code
+from server.domain.identity import Identity
+from server.domain.pages import Page
+from server.domain.transactions import TransactionType
+from server.ledger.supported_channels import SupportedPage
+from server.ledger.transactions import TransactionPage, TypeTotal
+
+CHANNELS_SHOWN_MAX: Final = 20
+"""Channels that the page of one's own contributions shows at once."""
+
+_NOTHING: Final = tuple(TypeTotal(type_, 0, 0, 0) for type_ in TransactionType)
+
+
+class OwnPageQuery(OwnTransactionsQuery, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What `GET /me` takes.
+
+    Attributes:
+        channels_cursor: as `cursor`, of the list of channels.
+    """
+
+    channels_cursor: CursorText | None = None
+
+
+class TransactionPageEndpoints:
+    """`/c/{name}/transactions` and `/me`."""
+
+    def __init__(
+        self,
+        channels: ChannelEndpoints,
+        transactions: TransactionEndpoints,
+        own: OwnTransactionEndpoints,
+        visitors: Visitors,
+        welcoming: Welcoming,
+    ) -> None:
+        self._channels = channels
+        self._transactions = transactions
+        self._own = own
+        self._visitors = visitors
+        self._welcoming = welcoming
+
+    @described(
+        Operation(
+            "Pages",
+            {200: Answer("The page.", media_type=HTML)},
+            path=ChannelPath,
+            query=TransactionsQuery,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            begins_session=True,
+        )
+    )
+    async def channel_transactions(self, request: Request) -> Response:
+        """`GET /c/{name}/transactions`: a channel's transactions, with the filters and cursors of the API."""
+        query = read_query(request, TransactionsQuery, only_known=True)
+        channel = await self._channels.find(request)
+        found, following, previous = await self._transactions.page(channel.id, query)
+        context = {"channel": channel, **_list_of(found, query, following, previous)}
+        return await self._welcoming.page(request, "transactions.html", context)
+
+    @described(
+        Operation(
+            "Pages",
+            {200: Answer("The page.", media_type=HTML)},
+            query=OwnPageQuery,
+            refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            begins_session=True,
+        )
+    )
+    async def me(self, request: Request) -> Response:
+        """`GET /me`: what the caller gave, channel by channel, and each transaction of it."""
+        query = read_query(request, OwnPageQuery, only_known=True)
+        identity = await self._visitors.find(request)
+        context = await self._own_lists(identity, query)
+        return await self._welcoming.page(request, "me.html", context)
+
+    async def _own_lists(self, identity: Identity | None, query: OwnPageQuery) -> dict[str, Any]:
+        if identity is None:  # whoever comes for the first time has nothing, and cursors of nobody
+            await self._own.channel_id(query)
+            nothing = TransactionPage(Page([], None, None), [one for one in _NOTHING if one.type in query.filter.types])
+            supported = SupportedPage(Page([], None, None), _NOTHING)
+            return {**_list_of(nothing, query, None, None), "supported": supported, "channels_pager": {}}
+        supported, after, before = await self._own.contributions(
+            identity, ListQuery(limit=CHANNELS_SHOWN_MAX, cursor=query.channels_cursor)
+        )
+        found, following, previous = await self._own.transactions(identity, query)
+        pager = {"next": _link(query, channelsCursor=after), "previous": _link(query, channelsCursor=before)}
+        return {**_list_of(found, query, following, previous), "supported": supported, "channels_pager": pager}
+
+
+def _list_of(
+    found: TransactionPage, query: TransactionsQuery | OwnTransactionsQuery, following: str | None, previous: str | None
+) -> dict[str, Any]:
+    """What the templates show of a list."""
+    return {
+        "transactions": found.page.items,
+        "totals": found.totals,
+        "query": query,
+        "is_filtered": query.filter.has_days or query.type is not None or getattr(query, "channel", None) is not None,
+        "pager": {"next": _link(query, cursor=following), "previous": _link(query, cursor=previous)},
+        "csv_query": urlencode(_words(query, {"sort"})),
+        "sorted_by": {
+            column: _link(query, sort=column if query.sort == f"-{column}" else f"-{column}", cursor="")
+            for column in ("createdAt", "amount")
+        },
+    }
+
+
+def _link(query: msgspec.Struct, **changed: str | None) -> str | None:
+    """The query string of the same list at another place; None: there is no such place."""
+    if None in changed.values():
+        return None
+    words = _words(query, {"sort", "limit"}) | {name: value for name, value in changed.items() if value}
+    return f"?{urlencode(words)}"
+
+
+def _words(query: msgspec.Struct, kept: set[str]) -> dict[str, str]:
+    """The filters of a query, and those of its other fields that are named, as they are written in an address."""
+    names = {"type", "from", "to", "channel"} | kept
+    given = msgspec.to_builtins(query)
+    return {name: str(given[name]) for name in given if name in names and given[name] is not None}
