@@ -26,6 +26,7 @@ from server.config import Config, ModelConfig, ModelKind
 from server.domain.channels import ChannelStatus
 from server.domain.settings import Settings
 from server.gateway import Gateway, GatewayParts
+from server.ledger.contributing import Contributing
 from server.llm.answers import AnswerLimits, Answers
 from server.llm.model import Model, PromptMessage
 from server.llm.openai_model import OpenAIModel, OpenAIOptions
@@ -130,6 +131,7 @@ class _App:
             keys=keys,
             tickets=tickets,
             origins=self._origins,
+            contributing=Contributing(parts.postgres, parts.settings, None),
             readiness=lambda: _readiness(gateway, parts, watch),
             model_status=lambda: self._model_status(watch),
             cursor_secret=self._secret,

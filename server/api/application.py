@@ -17,6 +17,7 @@ from server.api.body_limit import BodyLimit
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.contract import rest_document
+from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.csv_downloads import Downloads
 from server.api.cursors import Cursors
@@ -24,6 +25,7 @@ from server.api.deps import ApiDeps
 from server.api.documents import DocumentEndpoints
 from server.api.failures import Failures, answer_to
 from server.api.health import HealthEndpoints
+from server.api.idempotency import Idempotency
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
@@ -42,6 +44,7 @@ from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
 from server.chats.listing import ChatListing
 from server.ledger.transactions import Transactions
+from server.storage.idempotency import IdempotencyKeys
 
 
 def application(
@@ -81,6 +84,7 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
     callers = Callers(visitors, deps.keys, deps.origins)
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
     listing = ChatListing(deps.postgres)
+    idempotency = Idempotency(IdempotencyKeys(deps.postgres))
     channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering)
     lists = Transactions(deps.postgres)
     transactions = TransactionEndpoints(lists, channels, cursors)
@@ -89,6 +93,7 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
         pages=PageEndpoints(channels, deps.postgres, welcoming, deps.model_status),
         documents=DocumentEndpoints(rest_document(), deps.websocket_document, welcoming),
         channels=channels,
+        contributions=ContributionEndpoints(deps.postgres, deps.contributing, catalog, callers, idempotency),
         chats=ChatEndpoints(listing, catalog, callers, cursors),
         messages=MessageEndpoints(listing, callers),
         tickets=TicketEndpoints(deps.tickets, catalog, callers),

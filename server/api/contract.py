@@ -4,6 +4,7 @@ from typing import Any
 
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
@@ -25,6 +26,7 @@ def rest_document() -> dict[str, Any]:
         "pages": PageEndpoints,
         "documents": DocumentEndpoints,
         "channels": ChannelEndpoints,
+        "contributions": ContributionEndpoints,
         "chats": ChatEndpoints,
         "messages": MessageEndpoints,
         "tickets": TicketEndpoints,

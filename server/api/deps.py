@@ -10,6 +10,7 @@ from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
 from server.auth.sessions import Sessions
 from server.auth.tickets import Tickets
+from server.ledger.contributing import Contributing
 from server.storage.postgres import Postgres
 
 
@@ -67,6 +68,7 @@ class ApiDeps:
         keys: who holds an API key.
         tickets: for those who open a socket without a cookie.
         origins: our own; they also decide the cookie's name.
+        contributing: takes contributions.
         readiness: what `/readyz` answers from.
         model_status: the model as it is now; called for each page, so it must not wait.
         cursor_secret: signs list cursors; the same on all nodes, at least 16 bytes.
@@ -80,6 +82,7 @@ class ApiDeps:
     keys: ApiKeys
     tickets: Tickets
     origins: Origins
+    contributing: Contributing
     readiness: Readiness
     model_status: Callable[[], ModelStatus]
     cursor_secret: bytes

@@ -9,6 +9,12 @@ import msgspec
 
 from server.api.channels import ChannelAnswer, ChannelDetails, ChannelList, ModelAnswer
 from server.api.chats import ChatAnswer, ChatChannel, ChatList
+from server.api.contribution_answers import (
+    ContributionAnswer,
+    ContributionChannel,
+    ContributionPart,
+    CreatedContribution,
+)
 from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
@@ -21,12 +27,13 @@ from server.api.own_transactions import (
     TransactionChannel,
 )
 from server.api.problems import Problem
+from server.api.quotes import ContributionRequest, QuoteAnswer, QuoteRequest, QuoteRow
 from server.api.tickets import TicketAnswer, TicketRequest
 from server.api.transactions import TransactionAnswer, TransactionList, TypeTotalAnswer
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.domain.errors import Code
-from server.domain.transactions import TransactionStatus, TransactionType
+from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
 
 CHANNEL_ID: Final = UUID("019ab5e0-4d2c-7a31-bb04-6f1e9c8d7a52")
 CHAT_ID: Final = UUID("019ab5f2-71c4-7d3e-9a51-4f0c2e8b6d10")
@@ -105,11 +112,61 @@ _TOTALS: Final = [
     TypeTotalAnswer(TransactionType.CREDIT_PURCHASE, 1, 500, 50),
 ]
 
+_PAID_AT: Final = datetime(2026, 11, 22, 12, 53, 2, 104_000, UTC)
+_CONTRIBUTION: Final[dict[str, Any]] = {
+    "id": UUID("6f9619ff-8b86-5d01-b42d-00cf4fc964ff"),
+    "channel": ContributionChannel("night-kitchen", "Night Kitchen"),
+    "type": TransactionType.ACTIVATION,
+    "amount": 1_000,
+    "currency": "USD",
+    "rate": 10,
+    "display_name": "Mara",
+    "created_at": AT,
+}
+_TO_BE_PAID: Final = ContributionAnswer(
+    **_CONTRIBUTION,
+    status=ContributionStatus.PENDING,
+    checkout_url="/checkout/6f9619ff-8b86-5d01-b42d-00cf4fc964ff",
+    settled_at=None,
+    transactions=[],
+)
+_PAID: Final = ContributionAnswer(
+    **_CONTRIBUTION,
+    status=ContributionStatus.SETTLED,
+    checkout_url=None,
+    settled_at=_PAID_AT,
+    transactions=[
+        ContributionPart(
+            id=UUID("019ab5f3-0a11-7c51-8d20-3f1e5b7a9c02"),
+            type=TransactionType.ACTIVATION,
+            status=TransactionStatus.SETTLED,
+            amount=400,
+            credits=0,
+            created_at=_PAID_AT,
+        ),
+        ContributionPart(
+            id=UUID("019ab5f3-0a12-7d4e-9b31-6a2c8e0f1d03"),
+            type=TransactionType.CREDIT_PURCHASE,
+            status=TransactionStatus.SETTLED,
+            amount=600,
+            credits=60,
+            created_at=_PAID_AT,
+        ),
+    ],
+)
+
 EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
     type(example): example
     for example in (
         ChannelList([ChannelAnswer(**_CHANNEL)], "kJQ2cGFnZQ", None),
         ChannelDetails(**_CHANNEL, model=ModelAnswer("SmolLM2-135M-Instruct", ModelState.READY, demo=True)),
+        QuoteRequest(TransactionType.ACTIVATION, 1_000),
+        QuoteAnswer(
+            [QuoteRow(TransactionType.ACTIVATION, 400, 0), QuoteRow(TransactionType.CREDIT_PURCHASE, 600, 60)], 10
+        ),
+        ContributionRequest(TransactionType.ACTIVATION, 1_000, display_name="Mara", rate=10),
+        CreatedContribution(_TO_BE_PAID, _TO_BE_PAID.checkout_url),
+        _PAID,
         ChatList([_CHAT], None, None),
         _CHAT,
         MessageList([_ANSWER, _QUESTION], None),

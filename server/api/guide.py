@@ -46,6 +46,7 @@ A method that a route does not have is 405 with `Allow`; every `GET` answers `HE
 
 TAGS: Final[Mapping[str, str]] = {
     "Channels": "What a channel is, how it stands, and what it has left.",
+    "Contributions": "Putting a channel on air, and buying credits for it. Money moves at the payment provider.",
     "Chats": "The chats of the caller, and the way to the websocket without a cookie.",
     "Transactions": "Who gave what, to a channel and as the caller: lists, what they come to, and files.",
     "Pages": "What people look at.",

@@ -26,6 +26,16 @@ class ChatPath(msgspec.Struct, frozen=True):
     id: UUID
 
 
+class ContributionPath(msgspec.Struct, frozen=True):
+    """The path of one contribution.
+
+    Attributes:
+        id: id of the contribution.
+    """
+
+    id: UUID
+
+
 class StaticPath(msgspec.Struct, frozen=True):
     """The path of one file.
 

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
@@ -22,6 +23,7 @@ def routes(
     pages: PageEndpoints,
     documents: DocumentEndpoints,
     channels: ChannelEndpoints,
+    contributions: ContributionEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
     tickets: TicketEndpoints,
@@ -41,6 +43,9 @@ def routes(
         Route("/me", transaction_pages.me),
         Route("/api/channels", channels.list_channels),
         Route("/api/channels/{name}", channels.get_channel),
+        Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
+        Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
+        Route("/api/contributions/{id}", contributions.get_contribution),
         Route("/api/channels/{name}/contributors", contributors.list_contributors),
         Route("/api/channels/{name}/transactions", transactions.list_channel_transactions),
         Route("/api/channels/{name}/transactions.csv", transaction_csv.download_channel_transactions),

@@ -1,8 +1,9 @@
 """Who watches which channel: its balance and its state, now and at every change.
 
 A change made by this node is told at once; what others change (a purchase, the command line, another node) is found by
-reading the watched channels once a second, one query for all of them. Figures come from Postgres, the ledger's version
-says which of two balances is newer.
+reading the watched channels once a second, one query for all of them. Figures come from Postgres. The ledger's version
+says which of two balances is newer; funding and status have none, so readings follow each other, never side by side,
+and a later one is never older.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from server.domain.errors import Refusal
 from server.domain.events import ChannelChanged, ChannelEvent, CreditChanged, CreditReason
 from server.domain.transactions import CreditEntryKind
 from server.ledger.accounts import Balance
+from server.ledger.shared_reads import SharedReads
 from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
 
@@ -62,6 +64,9 @@ class Watching:
         self._postgres = postgres
         self._watchers: defaultdict[UUID, set[Watcher]] = defaultdict(set)
         self._known: dict[UUID, _Known] = {}
+        self._asked: set[UUID] = set()
+        self._has_changes = asyncio.Event()
+        self._readings: SharedReads[None, None] = SharedReads(self._read)
 
     async def watch(self, channel_id: UUID, watcher: Watcher) -> None:
         """Tell the watcher the channel's figures now and at every change.
@@ -69,10 +74,8 @@ class Watching:
         Raises:
             Refusal: `unavailable`.
         """
-        with outages_refused():
-            rows = await self._postgres.pool.fetch(_CHANNELS, [channel_id])
-        for row in rows:
-            self._compare(row)
+        self._asked.add(channel_id)
+        await self._readings.get(None)
         known = self._known.get(channel_id)
         self._watchers[channel_id].add(watcher)
         if known is not None:
@@ -102,20 +105,42 @@ class Watching:
         )
         self._tell(balance.channel_id, CreditChanged(known.state.channel, balance.balance, why))
 
+    def channel_changed(self, channel_id: UUID) -> None:
+        """This node has changed a channel, its funding, status or credits: look, and tell what is new at once."""
+        if channel_id in self._watchers:
+            self._asked.add(channel_id)
+            self._has_changes.set()
+
     async def run(self) -> None:
-        """Find what others have changed, until cancelled."""
+        """Find what others have changed, and what this node says it has, until cancelled."""
+        loop = asyncio.get_running_loop()
+        next_poll_at = loop.time() + POLL_SECONDS
         while True:
-            await asyncio.sleep(POLL_SECONDS)
-            if not self._watchers:
+            try:
+                async with asyncio.timeout_at(next_poll_at):
+                    await self._has_changes.wait()
+            except TimeoutError:
+                self._asked.update(self._watchers)
+                next_poll_at = loop.time() + POLL_SECONDS
+            self._has_changes.clear()
+            if not self._asked:
                 continue
             try:
-                with outages_refused():
-                    rows = await self._postgres.pool.fetch(_CHANNELS, list(self._watchers))
-            except Refusal as refusal:
+                await self._readings.get(None)
+            except Refusal as refusal:  # all of them are asked for again within a second
                 log.warning("channels_not_read", error=repr(refusal.__cause__))
-                continue
-            for row in rows:
-                self._compare(row)
+
+    async def _read(self, _: None) -> None:
+        """Read what was asked for by now, and tell."""
+        asked, self._asked = self._asked, set()
+        try:
+            with outages_refused():
+                rows = await self._postgres.pool.fetch(_CHANNELS, list(asked))
+        except BaseException:  # whoever else has asked reads them next, should this one have gone away
+            self._asked |= asked
+            raise
+        for row in rows:
+            self._compare(row)
 
     def _compare(self, row: asyncpg.Record) -> None:
         """Bring a channel's figures forward and tell its watchers what is new."""

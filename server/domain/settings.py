@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from server.domain.errors import Code, Refusal
+from server.domain.money import MAX_CONTRIBUTION_CENTS
 
 _ENVIRONMENT_PREFIX = "TALLYLIGHT_SETTING_"
 _MAX_TEXT_CHARACTERS = 2_000
@@ -97,6 +98,20 @@ class Settings:
     )
     credits_allow_on_pending: bool = _entry(
         "credits.allow_on_pending", False, "Whether credits can be bought before a channel is on air.", public=True
+    )
+    contributions_min_cents: int = _entry(
+        "contributions.min_cents",
+        100,
+        "The least that a contribution may be, in US cents.",
+        (1, MAX_CONTRIBUTION_CENTS),
+        public=True,
+    )
+    contributions_max_cents: int = _entry(
+        "contributions.max_cents",
+        100_000,
+        "The most that a contribution may be, in US cents.",
+        (1, MAX_CONTRIBUTION_CENTS),
+        public=True,
     )
     chat_visitors_allowed: bool = _entry(
         "chat.visitors_allowed", True, "Whether people who are not signed in may chat.", public=True

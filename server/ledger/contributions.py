@@ -56,7 +56,8 @@ class Settlement:
 
 
 async def begin(conn: Connection, new: NewContribution) -> None:
-    """Write down a contribution before the provider is asked; doing it again with the same content changes nothing.
+    """Write down a contribution before the provider is asked; doing it again with the same content changes nothing,
+    also when the provider has given its reference meanwhile.
 
     Args:
         conn: in a transaction of the caller's.
@@ -90,11 +91,12 @@ async def begin(conn: Connection, new: NewContribution) -> None:
         return
     stored = await conn.fetchrow(
         """
-        SELECT channel_id, session_id, type, amount_cents, credits_per_dollar, provider, provider_reference,
-               display_name
+        SELECT channel_id, session_id, type, amount_cents, credits_per_dollar, provider,
+               CASE WHEN $2::text IS NOT NULL THEN provider_reference END AS provider_reference, display_name
         FROM contribution WHERE id = $1
         """,
         new.id,
+        new.provider_reference,
     )
     if stored is None or tuple(stored) != content:
         raise Refusal(Code.CONFLICT, "This id was used for another contribution.")

@@ -13,9 +13,14 @@ from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
+from server.domain.settings import Settings
+from server.ledger.contributing import Contributing
+from server.ledger.payments.provider import PaymentProvider
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
+from server.storage.settings import LiveSettings
 from server.ws import asyncapi
+from tests.support.payments import PaperProvider
 
 ROOT = Path(__file__).parent.parent.parent
 PORT = 8420
@@ -29,6 +34,8 @@ class Site:
     Attributes:
         redis: for tickets; by default there is none.
         public_urls: its own addresses; requests go to the first.
+        settings: as they are set.
+        provider: who takes the money.
         parts: what readiness says.
         model: what the model says.
     """
@@ -38,6 +45,8 @@ class Site:
     public_urls: tuple[str, ...] = (f"http://127.0.0.1:{PORT}",)
     templates_path: Path = ROOT / "templates"
     static_path: Path = ROOT / "static"
+    settings: Settings = field(default_factory=Settings)
+    provider: PaymentProvider | None = field(default_factory=PaperProvider)
     parts: list[ReadyPart] = field(default_factory=list)
     model: ModelStatus = field(default_factory=lambda: ModelStatus("scripted", ModelState.READY, demo=True))
 
@@ -54,6 +63,7 @@ class Site:
                 keys=keys,
                 tickets=Tickets(self.redis, sessions, keys),
                 origins=Origins(self.public_urls),
+                contributing=Contributing(self.postgres, LiveSettings(self.postgres, self.settings), self.provider),
                 readiness=readiness,
                 model_status=lambda: self.model,
                 cursor_secret=b"a secret of at least 16 bytes",
