@@ -189,11 +189,11 @@ class Turn:
             if self._deps.node.is_overdue:
                 await self._deps.node.ensure_not_overdue()
             self._ensure_epoch()
-            self._emit(piece)
+            self.take(piece)
             self._is_releasing = False
             if self._is_stopped:
                 return
-            piece = await anext(self._answer, None)
+            piece = await self._answer.flow(self)
         end = self._answer.end
         assert end is not None
         if end.why != "closed":
@@ -201,7 +201,13 @@ class Turn:
         if end.error is not None:
             log.warning("provider_failed", chat=str(self._chat.facts.id), error=repr(end.error))
 
-    def _emit(self, piece: Piece) -> None:
+    @property
+    def is_ready(self) -> bool:
+        """Whether a piece may leave at once: nobody has stopped the answer, and this node still has the chat."""
+        return not (self._is_stopped or self._deps.node.is_overdue or self._chat.epoch != self._epoch)
+
+    def take(self, piece: Piece) -> None:
+        """Tell the followers the next piece."""
         chat = self._chat
         self._message.add(piece.text)
         chat.publish(Delta(piece.text, piece.chunks), piece.chunks)

@@ -6,8 +6,9 @@ What a model sends is cleaned, counted, and cut where the budget ends; what goes
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -15,7 +16,7 @@ from server.domain.errors import Code, Refusal
 from server.domain.meter import BudgetReason
 from server.llm.clean_text import Cleaner
 from server.llm.growing_text import GrowingText
-from server.llm.model import Fault, Model, PromptMessage, ProviderUsage, provider_refusal
+from server.llm.model import Fault, Model, OfferTexts, PromptMessage, ProviderUsage, provider_refusal
 from server.llm.patience import Patience
 from server.llm.tokens import INLINE_CHARACTERS, in_encoder_thread, longest_prefix_within
 
@@ -88,6 +89,17 @@ class AnswerEnd:
     usage: ProviderUsage | None = None
 
 
+class PieceSink(Protocol):
+    """Takes pieces in the turn of the loop that brings them. It may not block."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes a piece now."""
+
+    def take(self, piece: Piece) -> None:
+        """Take the next piece."""
+
+
 class Answers:
     """Asks a model for answers, so many at a time."""
 
@@ -154,8 +166,23 @@ class Answer:
         Raises:
             StopAsyncIteration: the answer is over; `end` says why.
         """
+        piece = await self._next(None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def flow(self, sink: PieceSink) -> Piece | None:
+        """Hand over pieces for as long as the sink is ready, without waking the task that waits here where nothing
+        needs to be known exactly.
+
+        Returns:
+            The next piece that the sink has not taken; None: the answer is over; `end` says why.
+        """
+        return await self._next(partial(self._offer, sink))
+
+    async def _next(self, offer: OfferTexts | None) -> Piece | None:
         while self._pending_end is None and not self._is_closed:
-            chunks = await self._read()
+            chunks = await self._read(offer)
             text = self._cleaner.clean(chunks[0] if len(chunks) == 1 else "".join(chunks))
             self._held_chunks += len(chunks)
             if not chunks:
@@ -164,7 +191,7 @@ class Answer:
             if text and (piece := await self._piece(text)):
                 return piece
         await self._finish()
-        raise StopAsyncIteration
+        return None
 
     async def __aenter__(self) -> "Answer":
         return self
@@ -194,11 +221,21 @@ class Answer:
             return growing.exact_tokens()
         return await in_encoder_thread(growing.copy().exact_tokens)
 
-    async def _read(self) -> list[str]:
+    def _offer(self, sink: PieceSink, chunks: list[str]) -> bool:
+        """Hand over what needs no care; returns whether that was done."""
+        text = chunks[0] if len(chunks) == 1 else "".join(chunks)
+        size_bytes = self._cleaner.size_if_clean(text)
+        if size_bytes is None or self._is_closed or not sink.is_ready or not self._add_quickly(text, size_bytes):
+            return False
+        self._patience.renew(self._limits.stall_seconds)
+        sink.take(Piece(text, len(chunks)))
+        return True
+
+    async def _read(self, offer: OfferTexts | None) -> list[str]:
         """The model's next chunks; none at the end, for whatever reason."""
         self._patience.begin()
         try:
-            return await self._stream.read()
+            return await self._stream.read(offer)
         except Refusal as refusal:
             self._pending_end = AnswerEnd("error", refusal)
             return []
@@ -219,19 +256,22 @@ class Answer:
 
     async def _piece(self, text: str) -> Piece | None:
         """The text as a piece, cut where the answer must end; None when nothing of it may be given."""
-        size_bytes = len(text) if text.isascii() else len(text.encode())
-        json_bytes = _json_bytes(text)
-        growing = self._growing
-        if (
-            self._json_bytes + json_bytes < self._limits.json_bytes
-            and growing.ceiling_tokens + size_bytes < self._watch_tokens
-            and len(text) <= INLINE_CHARACTERS
-        ):
-            growing.add(text, size_bytes)
-            self._json_bytes += json_bytes
+        if self._add_quickly(text, len(text) if text.isascii() else len(text.encode())):
             chunks, self._held_chunks = self._held_chunks, 0
             return Piece(text, chunks or 1)
         return await self._careful_piece(text)
+
+    def _add_quickly(self, text: str, size_bytes: int) -> bool:
+        """Add the text, unless something near must be known exactly; returns whether it was added."""
+        growing = self._growing
+        if growing.ceiling_tokens + size_bytes >= self._watch_tokens or len(text) > INLINE_CHARACTERS:
+            return False
+        json_bytes = _json_bytes(text)
+        if self._json_bytes + json_bytes >= self._limits.json_bytes:
+            return False
+        growing.add(text, size_bytes)
+        self._json_bytes += json_bytes
+        return True
 
     async def _careful_piece(self, text: str) -> Piece | None:
         """`_piece` near a threshold or a limit, and for long texts: with exact counts."""

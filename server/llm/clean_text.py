@@ -24,6 +24,17 @@ class Cleaner:
             text, self._half = text[:-1], text[-1]
         return joined(text).replace("\0", REPLACEMENT)
 
+    def size_if_clean(self, text: str) -> int | None:
+        """The length in UTF-8 of a text that `clean` would pass on as it is; None where it would not."""
+        if self._half or "\0" in text:
+            return None
+        if text.isascii():
+            return len(text)
+        try:
+            return len(text.encode())
+        except UnicodeEncodeError:
+            return None
+
     def flush(self) -> str:
         """What is passed on at the end: a half that stayed alone, as U+FFFD; mostly nothing."""
         half, self._half = self._half, ""

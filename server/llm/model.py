@@ -1,6 +1,6 @@
 """The port to a model: what is asked, what comes back, what may go wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -68,6 +68,10 @@ def provider_refusal(fault: Fault, *, after_seconds: float | None = None, status
     return Refusal(Code.PROVIDER_ERROR, _MESSAGES[fault], after_seconds=after_seconds, details=details)
 
 
+OfferTexts = Callable[[list[str]], bool]
+"""Is offered texts as they come; returns whether it took them. It may not block."""
+
+
 class ModelStream(Protocol):
     """One answer as it is made. Nothing is asked before the first `read`. One reader at a time.
 
@@ -80,11 +84,16 @@ class ModelStream(Protocol):
     finish: Finish | None
     usage: ProviderUsage | None
 
-    async def read(self) -> list[str]:
+    async def read(self, offer: OfferTexts | None = None) -> list[str]:
         """The texts of the model's next chunks: all that the next read of the socket brings, none of them empty. They
         may hold U+0000 and lone surrogates, halves of a pair split over two chunks too. An empty list is the end.
 
         It waits as long as it takes; whoever wants a deadline calls `abort`.
+
+        Args:
+            offer: is offered the texts first, where that is possible in the very turn of the loop that brings them;
+                `read` goes on waiting while it takes them, and returns those that it does not take. What it raises is
+                raised here. None: nobody is.
 
         Raises:
             Refusal: PROVIDER_ERROR, see `Fault`. The stream is over.

@@ -6,7 +6,8 @@ long prompt, which is why the request goes through its general `post`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ import openai
 from server.domain.errors import Refusal
 from server.domain.loopback import is_loopback
 from server.llm.event_stream import EventStream
-from server.llm.model import Fault, Finish, PromptMessage, ProviderUsage, provider_refusal
+from server.llm.model import Fault, Finish, OfferTexts, PromptMessage, ProviderUsage, provider_refusal
 from server.llm.upstream_connection import UpstreamConnection
 from server.llm.upstream_transport import UpstreamTransport
 
@@ -158,21 +159,23 @@ class OpenAIStream:
         self._opening: asyncio.Timeout | None = None
         self._aborted = False
 
-    async def read(self) -> list[str]:
+    async def read(self, offer: OfferTexts | None = None) -> list[str]:
         """See `model.ModelStream.read`."""
         if self._reader is None and not await self._open():
             return []
         assert self._reader is not None
-        while not self._events.is_over:
-            try:
-                data = await self._reader.read()
-            except httpx2.HTTPError:
-                break
-            if not data:
-                break
-            if texts := self._events.feed(data):
-                return texts
-        return self._end()
+        events, untaken = self._events, list[str]()
+
+        def sink(data: bytes) -> bool:
+            texts = events.feed(data)
+            if texts and (offer is None or not offer(texts)):
+                untaken.extend(texts)
+            return not (untaken or events.is_over)
+
+        if not events.is_over:
+            with contextlib.suppress(httpx2.HTTPError):  # `_end` knows how far it came
+                await self._reader.flow(sink)
+        return untaken or self._end()
 
     def abort(self) -> None:
         """See `model.ModelStream.abort`."""
@@ -229,11 +232,11 @@ class OpenAIStream:
 class _Reader(Protocol):
     """The body of an answer, as it comes."""
 
-    async def read(self) -> bytes:
-        """What has come since the last call; empty at the end and after `close`."""
+    async def flow(self, sink: Callable[[bytes], bool]) -> None:
+        """See `UpstreamConnection.flow`."""
 
     def close(self) -> None:
-        """Ends a `read` that waits."""
+        """Ends a `flow` that waits."""
 
 
 class _GeneralReader:
@@ -244,7 +247,11 @@ class _GeneralReader:
         self._scope: asyncio.Timeout | None = None
         self._closed = False
 
-    async def read(self) -> bytes:
+    async def flow(self, sink: Callable[[bytes], bool]) -> None:
+        while (data := await self._read()) and sink(data):
+            pass
+
+    async def _read(self) -> bytes:
         if self._closed:
             return b""
         try:

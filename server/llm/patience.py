@@ -29,6 +29,11 @@ class Patience:
             self._seconds = next_seconds
             self.end()
 
+    def renew(self, seconds: float) -> None:
+        """The wait is over and the next one, of at most that many seconds, begins."""
+        self.pause(seconds)
+        self.begin()
+
     def end(self) -> None:
         """No more is waited for."""
         if self._timer is not None:

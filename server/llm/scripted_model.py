@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from server.domain.errors import Refusal
-from server.llm.model import Fault, Finish, PromptMessage, ProviderUsage, provider_refusal
+from server.llm.model import Fault, Finish, OfferTexts, PromptMessage, ProviderUsage, provider_refusal
 from server.llm.script import REFUSALS, RETRY_AFTER_SECONDS, Breakage, Pace, Script, plan
 
 _FAULTS = {
@@ -70,8 +70,13 @@ class ScriptedStream:
         self._aborted = False
         self._waiter: asyncio.Future[None] | None = None
 
-    async def read(self) -> list[str]:
+    async def read(self, offer: OfferTexts | None = None) -> list[str]:
         """See `model.ModelStream.read`."""
+        while (texts := await self._read()) and offer is not None and offer(texts):
+            pass
+        return texts
+
+    async def _read(self) -> list[str]:
         script, index = self._script, self._next
         if self._started_seconds is None:
             self._started_seconds = asyncio.get_running_loop().time()

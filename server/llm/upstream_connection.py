@@ -6,7 +6,7 @@ client. Requests go out whole, one at a time; no pipelining, no upgrade.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import httptools
@@ -46,6 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._passed_over = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._sink: Callable[[bytes], bool] | None = None
 
     def send(self, method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]], content: bytes) -> None:
         """Sends a request; its answer is what `read_head` and `read` give from now on."""
@@ -79,9 +80,32 @@ class UpstreamConnection(asyncio.Protocol):
                 return b""
             self._raise_error()
             await self._wait()
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._drop_parts()
-        return data
+        return self._take_parts()
+
+    async def flow(self, sink: Callable[[bytes], bool]) -> None:
+        """Hand over the body as it comes, in the turn of the loop that brings it and without waking this task.
+
+        Args:
+            sink: takes what has come and returns whether it wants more. What it raises is raised here.
+
+        Returns:
+            When the sink wants no more, at the end of the body, and after `close`.
+
+        Raises:
+            httpx2.TransportError: the connection broke in the middle of the body.
+        """
+        if self._parts and not sink(self._take_parts()):
+            return
+        if self._body_done:
+            return
+        self._raise_error()
+        self._sink = sink
+        try:
+            await self._wait()
+        finally:
+            self._sink = None
+        if not self._body_done:
+            self._raise_error()
 
     def pass_over_rest(self) -> None:
         """The reader knows that nothing more of interest comes. The rest of the body is read and dropped, so that the
@@ -116,6 +140,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
+    def _take_parts(self) -> bytes:
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._drop_parts()
+        return data
+
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
@@ -128,8 +157,21 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self._waiter is None or self._waiter.done():
+            return
+        try:
+            if self._wants_more():
+                return
+        except Exception as error:
+            self._waiter.set_exception(error)
+        else:
             self._waiter.set_result(None)
+
+    def _wants_more(self) -> bool:
+        """Hand what has come to the sink, if there is one; returns whether it waits on."""
+        if self._sink is None or not self._parts:
+            return False
+        return self._sink(self._take_parts()) and not self._body_done and self._error is None
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from server.domain.errors import Refusal
-from server.llm.model import Finish, PromptMessage, ProviderUsage
+from server.llm.model import Finish, OfferTexts, PromptMessage, ProviderUsage
 
 
 class PlayedModel:
@@ -40,7 +40,12 @@ class PlayedStream:
         self._reads = iter(model.reads)
         self._aborted = False
 
-    async def read(self) -> list[str]:
+    async def read(self, offer: OfferTexts | None = None) -> list[str]:
+        while (texts := self._next()) and offer is not None and offer(texts):
+            pass
+        return texts
+
+    def _next(self) -> list[str]:
         if self._aborted:
             return []
         read = next(self._reads, None)
