@@ -6,7 +6,6 @@ answer, whatever has happened to the chat since; only who may send again anyway 
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -21,7 +20,8 @@ from server.chats.first_look import refuse_early
 from server.chats.history import find_by_idem
 from server.chats.line import alone_in, in_doubt
 from server.chats.live_chat import LiveChat
-from server.chats.refusals import no_credit
+from server.chats.replies import Accepted, Once, Reply
+from server.chats.reserving import Reservation
 from server.chats.settling import BalanceChanged
 from server.chats.starts import Start, VisitorClaim
 from server.chats.takeover import Takeover
@@ -78,31 +78,18 @@ class NewMessage:
     parent_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The message is stored.
-
-    Attributes:
-        s: number of its `user` event; None when that epoch is over.
-    """
-
-    message_id: UUID
-    s: int | None
-    is_repeat: bool
-
-
-Reply = Callable[[Accepted | Refusal], None]
-"""Called exactly once for each message, before its `user` event is published."""
-
-
 @dataclass(slots=True)
 class _Prepared:
-    """All that is known before the commit."""
+    """All that is known before the commit.
+
+    Attributes:
+        reservation: the credit that is kept for it; None for a message that needs none.
+    """
 
     start: Start
     answer: Answer
     asking: "asyncio.Task[Piece | None]"
-    is_reserved: bool
+    reservation: Reservation | None
 
 
 class Sending:
@@ -144,7 +131,7 @@ class Sending:
 
     async def _send(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Reply) -> None:
         loop = asyncio.get_running_loop()
-        answered = _Once(reply, until_seconds=loop.time() + PATIENCE_SECONDS)
+        answered = Once(reply, until_seconds=loop.time() + PATIENCE_SECONDS)
         patience = loop.call_at(answered.until_seconds, answered, in_doubt())
         try:
             await self._run(chat, sender, message, answered)
@@ -156,7 +143,7 @@ class Sending:
         finally:
             patience.cancel()
 
-    async def _run(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once") -> None:
+    async def _run(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Once) -> None:
         for _ in range(TRIES_MAX):
             try:
                 async with alone_in(chat, reply.until_seconds):
@@ -172,7 +159,7 @@ class Sending:
         raise Refusal(Code.UNAVAILABLE, "This chat is moving between servers. Try again.", after_seconds=1.0)
 
     async def _try(
-        self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once"
+        self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Once
     ) -> "tuple[Turn, asyncio.Task[Piece | None]] | Accepted | Refusal | EpochLost":
         """Send once.
 
@@ -189,7 +176,7 @@ class Sending:
         return await self._commit(chat, sender, prepared, reply)
 
     async def _commit(
-        self, chat: LiveChat, sender: Sender, prepared: _Prepared, reply: "_Once"
+        self, chat: LiveChat, sender: Sender, prepared: _Prepared, reply: Once
     ) -> "tuple[Turn, asyncio.Task[Piece | None]] | Accepted | Refusal | EpochLost":
         """Store the message and make its turn; returns as `_try`."""
         start, turn = prepared.start, None
@@ -216,8 +203,8 @@ class Sending:
         """The message is not taken: nobody wants the model's answer, and the credit is free for others."""
         prepared.asking.cancel()
         await prepared.answer.aclose()
-        if prepared.is_reserved:
-            await self._credits.release(prepared.start.channel_id, prepared.start.chat_id)
+        if prepared.reservation is not None:
+            await prepared.reservation.release()
 
     async def _answer_refused(self, chat: LiveChat, message: NewMessage, refusal: Refusal) -> Accepted | Refusal:
         """Return the first answer to a repeated command, or why it is refused."""
@@ -227,17 +214,29 @@ class Sending:
             stored = await find_by_idem(self._deps.postgres, chat.facts.id, message.idem)
         return refusal if stored is None else _repeat(message, stored)
 
-    async def _prepare(
-        self, chat: LiveChat, sender: Sender, message: NewMessage, reply: "_Once"
-    ) -> _Prepared | EpochLost:
+    async def _prepare(self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Once) -> _Prepared | EpochLost:
         """Ask everything that can be asked before the commit, the model last."""
         if self.is_stopping:
             raise Refusal(Code.UNAVAILABLE, "This server is stopping. Connect again.", after_seconds=1.0)
         if chat.epoch is None and not await self._takeover.take(chat):
             raise Refusal(Code.BUSY, "An answer is running in this chat.")
+        reservation = None
+        if chat.credit_state is CreditState.NONE:
+            reservation = Reservation(self._credits, chat, self._tasks)
+        prepared: _Prepared | EpochLost = EpochLost()
+        try:
+            prepared = await self._prepare_reserved(chat, sender, message, reply, reservation)
+        finally:
+            if reservation is not None and isinstance(prepared, EpochLost):
+                await reservation.release()
+        return prepared
+
+    async def _prepare_reserved(
+        self, chat: LiveChat, sender: Sender, message: NewMessage, reply: Once, reservation: Reservation | None
+    ) -> _Prepared | EpochLost:
         epoch = chat.epoch  # whatever is read below holds for this one
-        visitor, is_first = self._claim(sender), chat.credit_state is CreditState.NONE
-        await self._refuse_early(chat, message, visitor, starts_chat=is_first)
+        visitor = self._claim(sender)
+        await self._refuse_early(chat, message, visitor, starts_chat=reservation is not None)
         parent = await parent_of(self._deps.postgres, chat, message.parent_id)
         newest = Spoken("user", message.text, await count_off_loop(message.text))
         meter = chat.meter.admit_prompt(newest.tokens)
@@ -250,8 +249,8 @@ class Sending:
             newest=newest,
             window=Window.of(self._answers.model, budget.tokens),
         )
-        if is_first and not await self._credits.reserve(chat.facts.channel_id, chat.facts.id):
-            raise no_credit()
+        if reservation is not None:
+            await reservation.confirm()
         if epoch is None or chat.epoch != epoch:
             return EpochLost()
         if reply.is_given:
@@ -259,7 +258,7 @@ class Sending:
         start = self._start(chat, sender, message, epoch=epoch, parent=parent, tokens=newest.tokens, visitor=visitor)
         marks = tuple(sorted(meter.near_marks().values()))
         answer = self._answers.ask(AnswerRequest(prompt, budget.tokens, budget.reason, marks, named=self._named(chat)))
-        return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), is_reserved=is_first)
+        return _Prepared(start, answer, self._tasks.create_task(_first_piece(answer)), reservation)
 
     async def _refuse_early(
         self, chat: LiveChat, message: NewMessage, visitor: VisitorClaim | None, *, starts_chat: bool
@@ -316,7 +315,7 @@ class Sending:
             visitor=visitor,
         )
 
-    def _begin(self, chat: LiveChat, sender: Sender, prepared: _Prepared, outcome: Started, reply: "_Once") -> Turn:
+    def _begin(self, chat: LiveChat, sender: Sender, prepared: _Prepared, outcome: Started, reply: Once) -> Turn:
         """The message is stored: acknowledge it, show it, and make its turn."""
         start, decision = prepared.start, outcome.decision
         assert isinstance(decision, Admitted | Repeated)
@@ -355,28 +354,6 @@ class Sending:
         )
         grace_seconds = self._settings.current.chat_follower_grace_seconds
         return Turn(self._deps, chat, answer, prepared.answer, grace_seconds)
-
-
-class _Once:
-    """A reply that is given once; later ones are dropped, for the sender knows already.
-
-    Attributes:
-        until_seconds: the loop's time at which the sender is told that the outcome is in doubt.
-    """
-
-    def __init__(self, reply: Reply, until_seconds: float) -> None:
-        self.until_seconds = until_seconds
-        self._reply: Reply | None = reply
-
-    @property
-    def is_given(self) -> bool:
-        """Whether the sender has heard."""
-        return self._reply is None
-
-    def __call__(self, outcome: Accepted | Refusal) -> None:
-        reply, self._reply = self._reply, None
-        if reply is not None:
-            reply(outcome)
 
 
 async def _first_piece(answer: Answer) -> Piece | None:

@@ -12,7 +12,8 @@ from server.chats.history import public_name
 from server.chats.live_chat import LiveChat
 from server.chats.opening import OWNER_REF, Opening
 from server.chats.refusals import not_found
-from server.chats.sending import Accepted, NewMessage, Sender, Sending
+from server.chats.replies import Accepted
+from server.chats.sending import NewMessage, Sender, Sending
 from server.chats.watching import Watching
 from server.domain.chats import MessageStatus, MessageType
 from server.domain.errors import Code, Refusal

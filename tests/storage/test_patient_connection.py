@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from server.storage import patient_connection
 from server.storage.outages import is_outage
 from server.storage.postgres import Postgres, PostgresLimits, is_unreachable
+from tests.support.postgres_proxy import Side, Step, Verdict, postgres_proxy
 
 
 class SilentLine:
@@ -66,7 +66,7 @@ async def test_a_statement_that_is_never_answered_is_an_outage(line: tuple[Silen
     silent.passes.clear()
     with pytest.raises(asyncpg.PostgresError) as caught:
         async with postgres.pool.acquire() as connection:
-            await connection.fetchval("SELECT 1", timeout=0.2 - patient_connection.GRACE_SECONDS)
+            await connection.fetchval("SELECT 1")
     assert is_outage(caught.value)
     assert is_unreachable(caught.value)
     await postgres.close()
@@ -92,3 +92,31 @@ async def test_an_argument_that_does_not_fit_is_our_mistake_and_no_outage(postgr
         assert not is_unreachable(caught.value)
     finally:
         await postgres.close()
+
+
+async def test_a_query_on_a_lent_connection_is_one_round_trip(postgres_url: str) -> None:
+    asked: list[str] = []
+
+    async def note(step: Step) -> Verdict:
+        if step.side is Side.REQUEST:
+            asked.append(step.sql)
+        return Verdict.PASS
+
+    async with postgres_proxy(postgres_url) as proxy:
+        postgres = await Postgres.open(proxy.url)
+        await postgres.pool.fetchval("SELECT 1")  # prepared from now on
+        proxy.hook = note
+        assert await postgres.pool.fetchval("SELECT 1") == 1
+        assert await postgres.pool.fetchval("SELECT 1") == 1
+        await postgres.close()
+    assert asked[:2] == ["SELECT 1", "SELECT 1"]
+
+
+async def test_a_transaction_that_was_left_open_ends_when_its_connection_is_given_back(postgres_url: str) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)  # asyncpg complains of it, too
+    postgres = await Postgres.open(postgres_url, PostgresLimits(pool_connections=1))
+    async with postgres.pool.acquire() as connection:
+        await connection.execute("BEGIN")
+        await connection.execute("CREATE TABLE never_made ()")
+    assert await postgres.pool.fetchval("SELECT to_regclass('never_made')") is None
+    await postgres.close()
