@@ -40,7 +40,7 @@ async def test_a_message_that_the_first_look_refuses_keeps_no_credit(gateway: Lo
 
 async def test_a_message_that_does_not_fit_keeps_no_credit(gateway: LocalGateway, world: World) -> None:
     guest = await join(world, gateway)
-    await world.postgres.pool.execute("UPDATE chat SET token_cap = 1000 WHERE id = $1", guest.chat_id)
+    await world.postgres.pool.execute("UPDATE chat SET tokens_used = 49000 WHERE id = $1", guest.chat_id)
     await gateway.gateway.live_chats.reload(guest.chat_id, 1)
     assert (await guest.send(TOO_LONG))["code"] == "too_long_for_remaining"
     assert await reserved(world) == 0
