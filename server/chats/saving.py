@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from server.domain.chats import ChatState, Ending, EndReason
-from server.ledger import charging, quotas
+from server.ledger import badges, charging, quotas
 from server.ledger.accounts import Balance
 from server.storage.postgres import Connection
+
+_FIRST_ANSWER_SEQ: Final = 2
+"""A chat's first message is 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +47,39 @@ class Saved(Enum):
     EPOCH_LOST = auto()
 
 
+async def lock_earner(connection: Connection, message_id: UUID) -> bool:
+    """Lock the session in which the chat of this answer was opened, FOR SHARE, if it is the chat's first answer, whose
+    end may earn a badge; returns whether it is.
+
+    Sessions are locked before chats: who locks the chat before `save_answer` does, calls this first.
+    """
+    locked = await connection.fetchval(
+        """
+        SELECT true FROM session
+         WHERE id = (SELECT chat.session_id FROM message JOIN chat ON chat.id = message.chat_id
+                      WHERE message.id = $1 AND message.seq = $2)
+           FOR SHARE
+        """,
+        message_id,
+        _FIRST_ANSWER_SEQ,
+    )
+    return bool(locked)
+
+
 async def save_answer(connection: Connection, answer: EndedAnswer) -> tuple[Saved, Balance | None]:
-    """Save an answer inside the caller's transaction.
+    """Save an answer inside the caller's transaction. The first answer of a chat whose credit is spent also earns the
+    badges for chats: from here on nothing gives the credit back.
 
     Returns:
         DONE, with the channel's balance after a refund; CREDIT_WAS_SPENT when a refund was asked for and the first
         token's mark is in the row, so that the answer must end without one; EPOCH_LOST when another node has the chat.
         Saving the same answer again gives DONE (without a balance).
     """
+    earns = False
     if answer.ending.refunds:
         await charging.lock_channels(connection, [answer.channel_id])
+    else:
+        earns = await lock_earner(connection, answer.message_id)
     row = await connection.fetchrow(
         "SELECT epoch, state, credit_state, quota_day, address_digest, session_id FROM chat WHERE id = $1 FOR UPDATE",
         answer.chat_id,
@@ -85,6 +112,8 @@ async def save_answer(connection: Connection, answer: EndedAnswer) -> tuple[Save
         answer.prompt_tokens,
         answer.completion_tokens,
     )
+    if earns:
+        await badges.award_for_chat(connection, answer.chat_id)
     return Saved.DONE, balance
 
 

@@ -17,7 +17,7 @@ from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import Node
 from server.chats.refusals import not_found
-from server.chats.saving import EndedAnswer, Saved, save_answer
+from server.chats.saving import EndedAnswer, Saved, lock_earner, save_answer
 from server.chats.settling import Settling
 from server.domain.chats import ChatState, CreditState, EndReason, end_answer
 from server.domain.errors import Code, Refusal
@@ -166,6 +166,8 @@ class Takeover:
     async def _take_and_finish(self, seen: asyncpg.Record, left: _Left | None, connection: Connection) -> _Taken | None:
         if left is not None and seen["credit_state"] == CreditState.CHARGED:
             await lock_channels(connection, [seen["channel_id"]])  # channels before chats, as everywhere
+        elif left is not None:
+            await lock_earner(connection, seen["answer_id"])  # and sessions before both
         row = await connection.fetchrow(
             _TAKE, seen["id"], seen["epoch"], self._node.id, self.believes_in_death, left is not None
         )

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from server.domain.badges import Holding
+from server.domain.criteria import CriterionKind
 from server.domain.givers import Giver
 from server.storage.ids import new_id
 from server.storage.postgres import Connection
@@ -22,6 +23,15 @@ HOLDINGS_LOCK: Final = 0x6261_6467
 no more. The upgrade's lock is of another space, that of one number."""
 Key = tuple[UUID, UUID | None]
 """A badge, and the channel on which it was earned; None: across channels."""
+
+_LACKS: Final = """
+    SELECT EXISTS (
+        SELECT 1 FROM badge WHERE criteria ->> 'kind' = $3
+           AND NOT EXISTS (SELECT 1 FROM user_badge WHERE user_id = $1 AND badge_id = badge.id)
+           AND NOT EXISTS (SELECT 1 FROM session_badge, jsonb_array_elements(badges) AS kept
+                            WHERE session_id = $2 AND kept ->> 'badgeId' = badge.id::text)
+    )
+"""
 
 
 class _Kept(msgspec.Struct, rename="camel", frozen=True):
@@ -56,6 +66,11 @@ async def read_holdings(conn: Connection, giver: Giver) -> dict[Key, Holding]:
         return _by_key(Holding(**dict(row)) for row in rows)
     badges = await conn.fetchval("SELECT badges FROM session_badge WHERE session_id = $1", giver.session_id)
     return _by_key(_read_list(badges or "[]"))
+
+
+async def lacks(conn: Connection, giver: Giver, kind: CriterionKind) -> bool:
+    """Whether there is a badge of this kind that the giver does not hold on any channel, without a lock."""
+    return bool(await conn.fetchval(_LACKS, giver.user_id, giver.session_id, kind))
 
 
 async def write_holdings(

@@ -14,7 +14,7 @@ from server.domain.badges import Badge, Holding, earned_by, earned_by_chats, eva
 from server.domain.criteria import CriterionKind, greatest_number
 from server.domain.givers import Giver
 from server.ledger.badge_facts import read_badges, read_chats, read_history, read_settled
-from server.ledger.badge_holdings import Key, lock_holdings, write_holdings
+from server.ledger.badge_holdings import Key, lacks, lock_holdings, write_holdings
 from server.storage.postgres import Connection
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ async def award_for_settlement(conn: Connection, contribution_id: UUID) -> None:
     await _give(conn, giver, held, earned_by(badges, tally, gifts, set(held)))
 
 
-async def award_first_chat(conn: Connection, chat_id: UUID) -> None:
+async def award_for_chat(conn: Connection, chat_id: UUID) -> None:
     """Give what the chats of a chat's owner have earned; this one's credit is spent for good.
 
     Args:
@@ -59,6 +59,8 @@ async def award_first_chat(conn: Connection, chat_id: UUID) -> None:
     owner = await conn.fetchrow("SELECT user_id, session_id FROM chat WHERE id = $1", chat_id)
     assert owner is not None
     giver = Giver.of(owner["user_id"], owner["session_id"])
+    if not await lacks(conn, giver, CriterionKind.CHATS):
+        return
     badges = await read_badges(conn)
     held = await lock_holdings(conn, giver)
     chats = await read_chats(conn, giver, limit=_number(badges, CriterionKind.CHATS))
