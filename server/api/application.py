@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from starlette_compress import CompressMiddleware
 
 from server.api import routes as table
+from server.api.badges import BadgeEndpoints
 from server.api.body_limit import BodyLimit
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
@@ -43,6 +44,7 @@ from server.auth.cookies import SessionCookie
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
 from server.chats.listing import ChatListing
+from server.ledger.badge_lists import BadgeLists
 from server.ledger.transactions import Transactions
 from server.storage.idempotency import IdempotencyKeys
 
@@ -83,16 +85,17 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
     visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
     callers = Callers(visitors, deps.keys, deps.origins)
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
-    listing = ChatListing(deps.postgres)
+    listing, badges = ChatListing(deps.postgres), BadgeLists(deps.postgres)
     idempotency = Idempotency(IdempotencyKeys(deps.postgres))
     channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering)
     lists = Transactions(deps.postgres)
     transactions = TransactionEndpoints(lists, channels, cursors)
     own = OwnTransactionEndpoints(lists, deps.postgres, catalog, callers, cursors)
     return table.routes(
-        pages=PageEndpoints(channels, deps.postgres, welcoming, deps.model_status),
+        pages=PageEndpoints(channels, badges, deps.postgres, welcoming, deps.model_status),
         documents=DocumentEndpoints(rest_document(), deps.websocket_document, welcoming),
         channels=channels,
+        badges=BadgeEndpoints(badges, catalog, callers, welcoming),
         contributions=ContributionEndpoints(deps.postgres, deps.contributing, catalog, callers, idempotency),
         chats=ChatEndpoints(listing, catalog, callers, cursors),
         messages=MessageEndpoints(listing, callers),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.contributions import ContributionEndpoints
@@ -26,6 +27,7 @@ def rest_document() -> dict[str, Any]:
         "pages": PageEndpoints,
         "documents": DocumentEndpoints,
         "channels": ChannelEndpoints,
+        "badges": BadgeEndpoints,
         "contributions": ContributionEndpoints,
         "chats": ChatEndpoints,
         "messages": MessageEndpoints,

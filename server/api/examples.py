@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from server.api.badge_answers import BadgeAnswer, BadgeChannelAnswer, CriteriaAnswer, MineAnswer, ProgressAnswer
+from server.api.badges import BadgeItem, BadgeList, MyBadgeList
 from server.api.channels import ChannelAnswer, ChannelDetails, ChannelList, ModelAnswer
 from server.api.chats import ChatAnswer, ChatChannel, ChatList
 from server.api.contribution_answers import (
@@ -18,6 +20,7 @@ from server.api.contribution_answers import (
 from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
+from server.api.held_badges import HeldBadgeAnswer, HeldBadgeList, HolderAnswer
 from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
 from server.api.own_transactions import (
     ContributionsByChannel,
@@ -32,6 +35,7 @@ from server.api.tickets import TicketAnswer, TicketRequest
 from server.api.transactions import TransactionAnswer, TransactionList, TypeTotalAnswer
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
+from server.domain.criteria import CriterionKind
 from server.domain.errors import Code
 from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
 
@@ -154,6 +158,29 @@ _PAID: Final = ContributionAnswer(
         ),
     ],
 )
+_BADGE: Final = BadgeAnswer(
+    id=UUID("860cc991-f13d-50c3-ab0c-6e0589bf89ea"),
+    name="Ticket Roll",
+    description="Bought 100 credits for a channel.",
+    icon="/static/badges.svg#roll",
+    criteria=CriteriaAnswer(
+        kind=CriterionKind.CREDITS_BOUGHT,
+        number=100,
+        unit="credits",
+        per_channel=True,
+        words="Buy 100 credits for one channel.",
+    ),
+)
+_MY_BADGE: Final = BadgeItem(
+    _BADGE,
+    MineAnswer(
+        count=0,
+        earned_at=None,
+        channels=[],
+        progress=ProgressAnswer(40, 100, BadgeChannelAnswer("deep-sea-lab", "Deep Sea Lab", None)),
+        is_next=True,
+    ),
+)
 
 EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
     type(example): example
@@ -167,6 +194,9 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         ContributionRequest(TransactionType.ACTIVATION, 1_000, display_name="Mara", rate=10),
         CreatedContribution(_TO_BE_PAID, _TO_BE_PAID.checkout_url),
         _PAID,
+        BadgeList([_MY_BADGE]),
+        MyBadgeList([], [_MY_BADGE]),
+        HeldBadgeList([HeldBadgeAnswer(_BADGE, 2, [HolderAnswer("mara_k", AT), HolderAnswer(None, AT)])]),
         ChatList([_CHAT], None, None),
         _CHAT,
         MessageList([_ANSWER, _QUESTION], None),

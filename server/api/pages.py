@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from server.api.channels import ChannelEndpoints, ChannelsQuery
 from server.api.deps import ModelStatus
+from server.api.held_badges import held_of
 from server.api.operations import HTML, Answer, Operation, described
 from server.api.paths import ChannelPath
 from server.api.queries import read_query
@@ -14,6 +15,7 @@ from server.api.welcoming import Welcoming
 from server.channels.contributors import count_activation_contributors, latest_contributors
 from server.channels.starters import read_starters
 from server.domain.errors import Code
+from server.ledger.badge_lists import BadgeLists
 from server.storage.postgres import Postgres
 
 
@@ -23,11 +25,13 @@ class PageEndpoints:
     def __init__(
         self,
         channels: ChannelEndpoints,
+        badges: BadgeLists,
         postgres: Postgres,
         welcoming: Welcoming,
         model_status: Callable[[], ModelStatus],
     ) -> None:
         self._channels = channels
+        self._badges = badges
         self._postgres = postgres
         self._welcoming = welcoming
         self._model_status = model_status
@@ -65,6 +69,7 @@ class PageEndpoints:
             "channel": channel,
             "contributors": await latest_contributors(self._postgres, channel.id),
             "activation_contributors": await count_activation_contributors(self._postgres, channel.id),
+            "badges": [held_of(held) for held in await self._badges.on_channel(channel.id)],
             "starters": await read_starters(self._postgres, channel.id),
             "model": {"name": model.name, "state": model.state.value, "demo": model.demo},
         }

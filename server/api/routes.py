@@ -2,6 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount, Route
 
+from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.contributions import ContributionEndpoints
@@ -23,6 +24,7 @@ def routes(
     pages: PageEndpoints,
     documents: DocumentEndpoints,
     channels: ChannelEndpoints,
+    badges: BadgeEndpoints,
     contributions: ContributionEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
@@ -41,6 +43,7 @@ def routes(
         Route("/c/{name}", pages.channel),
         Route("/c/{name}/transactions", transaction_pages.channel_transactions),
         Route("/me", transaction_pages.me),
+        Route("/badges", badges.page),
         Route("/api/channels", channels.list_channels),
         Route("/api/channels/{name}", channels.get_channel),
         Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
@@ -52,6 +55,9 @@ def routes(
         Route("/api/me/contributions", own_transactions.list_own_contributions),
         Route("/api/me/transactions", own_transactions.list_own_transactions),
         Route("/api/me/transactions.csv", transaction_csv.download_own_transactions),
+        Route("/api/channels/{name}/badges", badges.list_channel_badges),
+        Route("/api/badges", badges.list_badges),
+        Route("/api/me/badges", badges.list_my_badges),
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),

@@ -48,6 +48,16 @@ class Callers:
             raise Refusal(Code.UNAUTHORIZED, "This API key is not known, or was revoked.")
         return identity
 
+    async def find(self, connection: HTTPConnection) -> Identity | None:
+        """Who asks, where that need not be known; None: no key, and no cookie of a live session.
+
+        Raises:
+            Refusal: unauthorized, a key that is not known; unavailable.
+        """
+        if _bearer(connection) is None:
+            return await self._visitors.find(connection)
+        return await self.require(connection)
+
     async def require_writer(self, connection: HTTPConnection) -> Writer:
         """Who asks for a change. A cookie counts only on our own pages: browsers send it along from any (CSRF).
 

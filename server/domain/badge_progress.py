@@ -9,6 +9,19 @@ from server.domain.criteria import Criterion, CriterionKind
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody has come to.
+
+    Attributes:
+        tally: of the whole history.
+        chats: that are final; as many as the badges ask for are enough.
+    """
+
+    tally: Tally
+    chats: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far somebody is on the way to a badge.
 
@@ -22,20 +35,16 @@ class Progress:
     channel_id: UUID | None = None
 
 
-def progress(criterion: Criterion, tally: Tally, chats: int) -> Progress | None:
-    """How far somebody is; None where it is not a matter of a number that grows.
-
-    Args:
-        tally: of the whole history.
-        chats: that are final.
-    """
+def progress(criterion: Criterion, standing: Standing) -> Progress | None:
+    """How far somebody is; None where it is not a matter of a number that grows."""
+    tally = standing.tally
     match criterion.kind:
         case CriterionKind.CONTRIBUTIONS:
             return _progress(tally.contributions, criterion)
         case CriterionKind.CHANNELS_SUPPORTED:
             return _progress(tally.channels, criterion)
         case CriterionKind.CHATS:
-            return _progress(chats, criterion)
+            return _progress(standing.chats, criterion)
         case CriterionKind.CREDITS_BOUGHT:
             best = max(tally.credits, key=lambda channel_id: (tally.credits[channel_id], channel_id), default=None)
             return _progress(tally.credits[best] if best else 0, criterion, best)
@@ -47,7 +56,7 @@ def _progress(have: int, criterion: Criterion, channel_id: UUID | None = None) -
     return Progress(min(have, criterion.number), criterion.number, channel_id)
 
 
-def next_steps(badges: Iterable[Badge], held: set[UUID], tally: Tally, chats: int) -> list[tuple[Badge, Progress]]:
+def next_steps(badges: Iterable[Badge], held: set[UUID], standing: Standing) -> list[tuple[Badge, Progress]]:
     """For each kind with a number that grows, the badge that comes next and how far it is, in the order of badges.
 
     Args:
@@ -55,7 +64,7 @@ def next_steps(badges: Iterable[Badge], held: set[UUID], tally: Tally, chats: in
     """
     nearest: dict[CriterionKind, tuple[Badge, Progress]] = {}
     for badge in badges:
-        step = progress(badge.criterion, tally, chats)
+        step = progress(badge.criterion, standing)
         if step is None or badge.id in held:
             continue
         found = nearest.get(badge.criterion.kind)

@@ -18,30 +18,35 @@ class CriterionKind(StrEnum):
     """What can be asked for.
 
     Attributes:
-        number: the name of the number that belongs to it, which is its unit too; None: it has none.
+        number: the name of the number that belongs to it; None: it has none.
         number_max: the greatest that this number may be; the least is 1.
         is_per_channel: whether it is earned on each channel anew, or once across all.
+        unit: what is counted, for people; None: nothing is.
     """
 
     _value_: str
     number: str | None
     number_max: int
     is_per_channel: bool
+    unit: str | None
 
-    def __new__(cls, value: str, number: str | None, number_max: int, is_per_channel: bool) -> Self:
+    def __new__(
+        cls, value: str, number: str | None, number_max: int, is_per_channel: bool, unit: str | None = None
+    ) -> Self:
         """A member is its word; `CriterionKind(word)` finds it."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.number, member.number_max, member.is_per_channel = number, number_max, is_per_channel
+        member.unit = unit
         return member
 
-    CONTRIBUTIONS = "contributions", "count", THRESHOLD_MAX, False
+    CONTRIBUTIONS = "contributions", "count", THRESHOLD_MAX, False, "contributions"
     HELPED_TO_ACTIVATE = "helped_to_activate", None, 1, True
     CLOSED_GOAL = "closed_goal", None, 1, True
-    CREDITS_BOUGHT = "credits_bought", "credits", 100 * THRESHOLD_MAX, True
-    CHANNELS_SUPPORTED = "channels_supported", "count", THRESHOLD_MAX, False
-    EARLY_SUPPORTER = "early_supporter", "among", PLACES_MAX, True
-    CHATS = "chats", "count", THRESHOLD_MAX, False
+    CREDITS_BOUGHT = "credits_bought", "credits", 100 * THRESHOLD_MAX, True, "credits"
+    CHANNELS_SUPPORTED = "channels_supported", "count", THRESHOLD_MAX, False, "channels"
+    EARLY_SUPPORTER = "early_supporter", "among", PLACES_MAX, True, "fans"
+    CHATS = "chats", "count", THRESHOLD_MAX, False, "chats"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ _TALLY: Final = f"""
            coalesce(sum(credits) FILTER (WHERE channel_id = $3), 0)::bigint AS credits
       FROM standing WHERE contribution_id <> $4
 """  # noqa: S608 - constants
+_SUMS: Final = f"""
+    {_STANDING}
+    SELECT channel_id, count(DISTINCT contribution_id) AS contributions, sum(credits)::bigint AS credits
+      FROM standing GROUP BY channel_id
+"""  # noqa: S608 - constants
 _HISTORY: Final = f"""
     {_STANDING}
     SELECT one.*, {_CLOSED} FROM standing AS one ORDER BY one.created_at, one.id
@@ -136,6 +141,17 @@ async def read_settled(
     )
     place = None if sums["is_supporter"] else await _read_place(conn, giver, rows[0], places)
     return tally, [_gift(row, place if row is rows[0] else None) for row in rows]
+
+
+async def read_tally(conn: Connection, giver: Giver) -> Tally:
+    """What a giver has given, without what was reversed."""
+    rows = await conn.fetch(_SUMS, giver.user_id, giver.session_id)
+    return Tally(
+        contributions=sum(row["contributions"] for row in rows),
+        channels=len(rows),
+        credits={row["channel_id"]: row["credits"] for row in rows},
+        channel_ids={row["channel_id"] for row in rows},
+    )
 
 
 async def read_chats(conn: Connection, giver: Giver, *, limit: int) -> list[datetime]:

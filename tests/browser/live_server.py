@@ -81,7 +81,7 @@ class LiveServer:
     async def add_channel(self, name: str, *, credits: int | None) -> str:
         """Add a channel and give its address; on air with these credits, or off air without any if that is None."""
         title = name.replace("-", " ").capitalize()
-        async with self._stores() as (postgres, redis_credits):
+        async with self.stores() as (postgres, redis_credits):
             channel_id = await add_channel(postgres, NewChannel(name=name, title=title, description="For a test."))
             if credits is not None:
                 await _give(postgres, channel_id, GOAL_CENTS)
@@ -91,22 +91,22 @@ class LiveServer:
 
     async def give(self, name: str, amount_cents: int) -> None:
         """Somebody gives this toward the activation of a channel."""
-        async with self._stores() as (postgres, _):
+        async with self.stores() as (postgres, _):
             await _give(postgres, await _id_of(postgres, name), amount_cents)
 
     async def adjust_credits(self, name: str, by_credits: int) -> None:
         """Change a channel's balance."""
-        async with self._stores() as (postgres, redis_credits):
+        async with self.stores() as (postgres, redis_credits):
             channel_id = await _id_of(postgres, name)
             await adjust(postgres, redis_credits, Adjustment(new_id(), channel_id, by_credits, "for a test"))
 
     async def pause(self, name: str) -> None:
         """Take a channel off air, as an admin does."""
-        async with self._stores() as (postgres, _):
+        async with self.stores() as (postgres, _):
             await postgres.pool.execute("UPDATE channel SET status = 'INACTIVE' WHERE name = $1", name)
 
     @contextlib.asynccontextmanager
-    async def _stores(self) -> AsyncIterator[tuple[Postgres, Credits]]:
+    async def stores(self) -> AsyncIterator[tuple[Postgres, Credits]]:
         async with open_postgres(self._data_path) as postgres, open_redis(self._data_path) as redis:
             yield postgres, Credits(postgres, redis)
 

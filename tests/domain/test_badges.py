@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.badge_progress import Progress, next_steps, progress
+from server.domain.badge_progress import Progress, Standing, next_steps, progress
 from server.domain.badges import Badge, Gift, Tally, earned_by, earned_by_chats, evaluate
 from server.domain.criteria import Criterion, CriterionKind
 from server.domain.transactions import TransactionType
@@ -136,21 +136,23 @@ def test_chats_earn_at_the_time_of_the_one_that_reaches_the_number() -> None:
 
 def test_progress_ends_at_what_is_needed() -> None:
     tally = Tally(contributions=7, channels=2, credits={CHANNELS[0]: 30, CHANNELS[1]: 400})
-    assert progress(Criterion(CriterionKind.CONTRIBUTIONS, 5), tally, 0) == Progress(5, 5)
-    assert progress(Criterion(CriterionKind.CHANNELS_SUPPORTED, 3), tally, 0) == Progress(2, 3)
-    assert progress(Criterion(CriterionKind.CREDITS_BOUGHT, 1_000), tally, 0) == Progress(400, 1_000, CHANNELS[1])
-    assert progress(Criterion(CriterionKind.CHATS, 2), tally, 1) == Progress(1, 2)
-    assert progress(Criterion(CriterionKind.CLOSED_GOAL), tally, 0) is None
+    assert progress(Criterion(CriterionKind.CONTRIBUTIONS, 5), Standing(tally, 0)) == Progress(5, 5)
+    assert progress(Criterion(CriterionKind.CHANNELS_SUPPORTED, 3), Standing(tally, 0)) == Progress(2, 3)
+    assert progress(Criterion(CriterionKind.CREDITS_BOUGHT, 1_000), Standing(tally, 0)) == Progress(
+        400, 1_000, CHANNELS[1]
+    )
+    assert progress(Criterion(CriterionKind.CHATS, 2), Standing(tally, 1)) == Progress(1, 2)
+    assert progress(Criterion(CriterionKind.CLOSED_GOAL), Standing(tally, 0)) is None
 
 
 def test_nobody_has_credits_on_no_channel() -> None:
-    assert progress(Criterion(CriterionKind.CREDITS_BOUGHT, 10), Tally(), 0) == Progress(0, 10)
+    assert progress(Criterion(CriterionKind.CREDITS_BOUGHT, 10), Standing(Tally(), 0)) == Progress(0, 10)
 
 
 def test_the_next_steps_are_the_nearest_that_are_not_held_one_of_each_kind() -> None:
     tally = Tally(contributions=1, channels=1, credits={CHANNELS[0]: 20})
     held = {badge(CriterionKind.CONTRIBUTIONS).id, badge(CriterionKind.CREDITS_BOUGHT, 10).id}
-    steps = next_steps(reversed(ALL), held, tally, 0)
+    steps = next_steps(reversed(ALL), held, Standing(tally, 0))
     assert [(one.criterion, step) for one, step in steps] == [
         (Criterion(CriterionKind.CONTRIBUTIONS, 5), Progress(1, 5)),
         (Criterion(CriterionKind.CREDITS_BOUGHT, 100), Progress(20, 100, CHANNELS[0])),

@@ -31,7 +31,7 @@ user_badge = Table(
         "user_id", "badge_id", "channel_id", name="uq_user_badge_once", postgresql_nulls_not_distinct=True
     ),
 )
-Index("ix_user_badge_channel_id", user_badge.c.channel_id)
+Index("ix_user_badge_channel", user_badge.c.channel_id, user_badge.c.badge_id, user_badge.c.earned_at.desc())
 
 session_badge = Table(
     "session_badge",
@@ -42,4 +42,10 @@ session_badge = Table(
     Column("badges", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     UniqueConstraint("session_id"),
     CheckConstraint("jsonb_typeof(badges) = 'array'", name="badges"),
+)
+Index(
+    "ix_session_badge_badges",
+    session_badge.c.badges,
+    postgresql_using="gin",
+    postgresql_ops={"badges": "jsonb_path_ops"},
 )

@@ -1,4 +1,7 @@
-"""The badges that there are in the beginning. They are data: an admin may change them, and add more."""
+"""The badges that there are in the beginning, and finding who holds one on a channel.
+
+Badges are data: an admin may change them, and add more.
+"""
 
 import json
 from uuid import UUID
@@ -83,8 +86,16 @@ BADGES = (
     ),
 )
 
+INDEXES = (
+    "DROP INDEX ix_user_badge_channel_id",
+    "CREATE INDEX ix_user_badge_channel ON user_badge (channel_id, badge_id, earned_at DESC)",
+    "CREATE INDEX ix_session_badge_badges ON session_badge USING gin (badges jsonb_path_ops)",
+)
+
 
 def upgrade() -> None:
+    for statement in INDEXES:
+        op.execute(statement)
     for number, (id_, name, description, icon, criteria) in enumerate(BADGES, start=1):
         op.execute(
             text(
