@@ -5,8 +5,8 @@ from uuid import UUID
 
 from server.domain.errors import Code, Refusal
 from server.domain.transactions import TransactionType
+from server.ledger.claims import claim
 from server.ledger.reversals import Reversal, reverse
-from server.storage.postgres import Connection
 from tests.ledger.books import Books
 from tests.ledger.test_charging import wait_for_a_lock
 from tests.ledger.test_reversals import Desk
@@ -73,23 +73,15 @@ async def test_a_reversal_waits_for_a_sign_in_and_leaves_no_row_without_its_user
         await books.settle(new.id)
         bought = await books.postgres.pool.fetchval('SELECT id FROM "transaction" WHERE contribution_id = $1', new.id)
         async with books.postgres.pool.acquire() as conn:
-            claim = conn.transaction()
-            await claim.start()
+            sign_in = conn.transaction()
+            await sign_in.start()
             await conn.execute("SELECT user_id FROM session WHERE id = $1 FOR UPDATE", session_id)
             reversing = asyncio.create_task(desk.take_back(bought))
             await wait_for_a_lock(books.postgres)
-            await claim_by_hand(conn, session_id, user_id)
-            await claim.commit()
+            await claim(conn, session_id, user_id)
+            await sign_in.commit()
         assert await reversing is not None
     await books.assert_clean()
-
-
-async def claim_by_hand(conn: Connection, session_id: UUID, user_id: UUID) -> None:
-    for table in ("contribution", '"transaction"'):
-        await conn.execute(
-            f"UPDATE {table} SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL", session_id, user_id
-        )
-    await conn.execute("UPDATE session SET user_id = $2 WHERE id = $1", session_id, user_id)
 
 
 async def test_reversals_and_settlements_of_one_channel_do_not_wait_for_each_other_for_ever(books: Books) -> None:
