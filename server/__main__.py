@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import apikeys, channels, credits, database, doctor, ledger
+from server.commands import admin, apikeys, channels, credits, database, doctor, ledger, transactions
 from server.commands.chat.command import chat
 from server.commands.console import fail, out
 from server.commands.place import NoServer
@@ -30,6 +30,8 @@ app.add_typer(database.commands, name="db")
 app.add_typer(channels.commands, name="channel")
 app.add_typer(credits.commands, name="credits")
 app.add_typer(ledger.commands, name="ledger")
+app.add_typer(transactions.commands, name="transactions")
+app.add_typer(admin.commands, name="admin")
 app.add_typer(apikeys.commands, name="apikey")
 
 

@@ -26,7 +26,9 @@ from server.config import Config, ModelConfig, ModelKind
 from server.domain.channels import ChannelStatus
 from server.domain.settings import Settings
 from server.gateway import Gateway, GatewayParts
+from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
+from server.ledger.reversal_requests import Reversals
 from server.llm.answers import AnswerLimits, Answers
 from server.llm.model import Model, PromptMessage
 from server.llm.openai_model import OpenAIModel, OpenAIOptions
@@ -99,6 +101,8 @@ class _App:
         tickets = Tickets(parts.redis, sessions, keys)
         door = Door(sessions, tickets)
         gateway.start(Revocations(keys, gateway.sockets).run)
+        checks = LedgerChecks(parts.postgres, parts.redis, daily_hour=self._config.ledger_check_hour)
+        gateway.start(checks.run)
         commands = Commands(
             CommandDeps(
                 node_id=gateway.node.id,
@@ -130,6 +134,8 @@ class _App:
             sessions=sessions,
             keys=keys,
             tickets=tickets,
+            reversals=Reversals(parts.postgres, gateway.credits, gateway.watching.balance_changed),
+            ledger_checks=checks,
             origins=self._origins,
             contributing=Contributing(parts.postgres, parts.settings, None),
             readiness=lambda: _readiness(gateway, parts, watch),

@@ -11,6 +11,7 @@ from server.chats.nodes import LeaseTimes
 from server.domain.errors import Refusal
 from server.domain.origins import origin_of
 from server.domain.settings import known, texts_from_environment
+from server.ledger.checks import DAILY_HOUR
 
 DEFAULT_PORT = 8420
 SHORTEST_SECRET_CHARACTERS = 32
@@ -94,6 +95,7 @@ class Config:
         lease: by what other processes tell that this one is dead.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
         drain_seconds: what running answers get when the process is told to end.
+        ledger_check_hour: 0 to 23, of the UTC day: from then on one process checks the ledger, once a day.
     """
 
     environment: Environment
@@ -106,6 +108,7 @@ class Config:
     lease: LeaseTimes
     trusted_proxies: Sequence[str]
     drain_seconds: float
+    ledger_check_hour: int = DAILY_HOUR
 
 
 def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Config:
@@ -132,6 +135,7 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
         lease=_read_lease(reader),
         trusted_proxies=reader.networks("TALLYLIGHT_TRUSTED_PROXIES"),
         drain_seconds=drain_seconds,
+        ledger_check_hour=reader.whole_number("TALLYLIGHT_LEDGER_CHECK_HOUR", DAILY_HOUR, 0, 23),
     )
     if reader.problems:
         raise ConfigurationInvalid(reader.problems)

@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from starlette_compress import CompressMiddleware
 
 from server.api import routes as table
+from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.body_limit import BodyLimit
 from server.api.channels import ChannelEndpoints
@@ -105,6 +106,7 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
         transaction_csv=TransactionCsvEndpoints(lists, channels, own, callers, Downloads()),
         transaction_pages=TransactionPageEndpoints(channels, transactions, own, visitors, welcoming),
         contributors=ContributorEndpoints(deps.postgres, channels, cursors),
+        admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),
     )

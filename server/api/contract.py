@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
@@ -37,6 +38,7 @@ def rest_document() -> dict[str, Any]:
         "transaction_csv": TransactionCsvEndpoints,
         "transaction_pages": TransactionPageEndpoints,
         "contributors": ContributorEndpoints,
+        "admin": AdminEndpoints,
         "health": HealthEndpoints,
         "static": StaticFolder,
     }

@@ -10,7 +10,9 @@ from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
 from server.auth.sessions import Sessions
 from server.auth.tickets import Tickets
+from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
+from server.ledger.reversal_requests import Reversals
 from server.storage.postgres import Postgres
 
 
@@ -67,6 +69,8 @@ class ApiDeps:
         sessions: who holds a token.
         keys: who holds an API key.
         tickets: for those who open a socket without a cookie.
+        reversals: takes money back for an admin.
+        ledger_checks: for an admin who wants to know.
         origins: our own; they also decide the cookie's name.
         contributing: takes contributions.
         readiness: what `/readyz` answers from.
@@ -81,6 +85,8 @@ class ApiDeps:
     sessions: Sessions
     keys: ApiKeys
     tickets: Tickets
+    reversals: Reversals
+    ledger_checks: LedgerChecks
     origins: Origins
     contributing: Contributing
     readiness: Readiness

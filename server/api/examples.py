@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from server.api.admin import LedgerReport, ReversalAnswer, ReversalBody
 from server.api.badge_answers import BadgeAnswer, BadgeChannelAnswer, CriteriaAnswer, MineAnswer, ProgressAnswer
 from server.api.badges import BadgeItem, BadgeList, MyBadgeList
 from server.api.channels import ChannelAnswer, ChannelDetails, ChannelList, ModelAnswer
@@ -217,6 +218,30 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         ContributorList([ContributorAnswer("Mara", _TOTALS, AT)], "kJQ2cGFnZQ", None),
         TicketRequest("deep-sea-lab"),
         TicketAnswer("q0vXo2Vx5Yb8Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTI", 30),
+        ReversalBody("The card was stolen.", 500),
+        ReversalAnswer(
+            id=UUID("019ab61f-3c58-7f20-8b1d-7a4e90c2d613"),
+            reverses_id=UUID("019ab5e4-0f67-7c19-9d42-c58b13a7e604"),
+            contribution_id=UUID("019ab5e3-e9b1-7d84-a6f0-2b97c41d5e38"),
+            channel="deep-sea-lab",
+            type=TransactionType.CREDIT_PURCHASE,
+            amount=-500,
+            currency="USD",
+            credits=-50,
+            deficit_credits=1,
+            reason="The card was stolen.",
+            created_at=AT,
+        ),
+        LedgerReport(
+            clean=True,
+            cut=False,
+            channels=2,
+            entries=2,
+            chats=1,
+            contributions=7,
+            findings=[],
+            differences=[],
+        ),
         HealthAnswer(),
         ReadinessAnswer(
             ready=True,

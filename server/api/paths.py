@@ -44,3 +44,13 @@ class StaticPath(msgspec.Struct, frozen=True):
     """
 
     path: Annotated[str, msgspec.Meta(examples=["site.css"])]
+
+
+class TransactionPath(msgspec.Struct, frozen=True):
+    """The path of one transaction.
+
+    Attributes:
+        id: id of the transaction.
+    """
+
+    id: UUID

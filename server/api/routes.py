@@ -2,6 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount, Route
 
+from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
@@ -34,6 +35,7 @@ def routes(
     transaction_csv: TransactionCsvEndpoints,
     transaction_pages: TransactionPageEndpoints,
     contributors: ContributorEndpoints,
+    admin: AdminEndpoints,
     health: HealthEndpoints,
     static: StaticFolder,
 ) -> list[BaseRoute]:
@@ -62,6 +64,8 @@ def routes(
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
         Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
+        Route("/api/admin/transactions/{id}/reversal", admin.reverse_transaction, methods=["POST"]),
+        Route("/api/admin/ledger/check", admin.check_ledger),
         Route("/api/openapi.json", documents.openapi),
         Route("/api/docs", documents.rest_page),
         Route("/api/docs/websocket", documents.websocket_page),

@@ -1,6 +1,7 @@
 """Where an embedded instance keeps its data, and where the servers are that a command speaks to."""
 
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ async def open_postgres(data_dir: Path | None) -> "AsyncIterator[Postgres]":
     """
     from server.storage.postgres import Postgres
 
+    _send_logs_to_the_error_stream()
     postgres = await Postgres.open(known_url("TALLYLIGHT_DATABASE_URL", data_dir))
     try:
         yield postgres
@@ -91,3 +93,11 @@ async def open_redis(data_dir: Path | None) -> "AsyncIterator[Redis]":
         yield redis
     finally:
         await redis.close()
+
+
+def _send_logs_to_the_error_stream() -> None:
+    """Where nobody has said so yet: the standard output is for results, and programs read them."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))

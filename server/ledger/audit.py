@@ -1,5 +1,7 @@
 """The check of the ledger: every invariant derived anew from the rows, on a live server, without stopping anybody."""
 
+import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +14,8 @@ from server.ledger.invariants import INVARIANTS
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis, RedisUnavailable, balance_key
 
-STATEMENT_TIMEOUT_SECONDS: Final = 600
+CHECK_SECONDS_MAX: Final = 3_600.0
+"""How long a check takes at most, unless its caller gives it less; a ledger of some millions of rows takes a minute."""
 FINDINGS_MAX: Final = 1_000
 """Rows that each query names; the report says when there are more."""
 COPIES_AT_ONCE_MAX: Final = 500
@@ -54,34 +57,34 @@ class Report:
         return not self.findings
 
 
-async def check(postgres: Postgres, redis: Redis | None = None) -> Report:
-    """Check the whole ledger in one snapshot.
+async def check(postgres: Postgres, redis: Redis | None = None, *, seconds_max: float = CHECK_SECONDS_MAX) -> Report:
+    """Check the whole ledger in one snapshot, on a connection of its own.
 
     Args:
-        postgres: only read from; ``STATEMENT_TIMEOUT_SECONDS`` for each query.
+        postgres: only read from.
         redis: None leaves its copies out.
+        seconds_max: for all of it.
 
     Raises:
         OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the check did not come to its end.
     """
+    findings: list[Finding] = []
+    is_cut = False
     async with (
-        postgres.pool.acquire() as conn,
+        asyncio.timeout(seconds_max),
+        postgres.connected("tallylight ledger check") as conn,
         conn.transaction(isolation="repeatable_read", readonly=True),
     ):
-        await conn.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT_SECONDS}s'")
+        await conn.execute(f"SET LOCAL statement_timeout = {math.ceil(seconds_max * 1_000)}")
         counts = await conn.fetchrow(
             """
             SELECT (SELECT count(*) FROM channel) AS channels, (SELECT count(*) FROM credit_entry) AS entries,
                    (SELECT count(*) FROM chat) AS chats, (SELECT count(*) FROM contribution) AS contributions
             """,
-            timeout=STATEMENT_TIMEOUT_SECONDS,
+            timeout=seconds_max,
         )
-        findings: list[Finding] = []
-        is_cut = False
         for invariant in INVARIANTS:
-            rows = await conn.fetch(
-                f"{invariant.query} ORDER BY 1, 2 LIMIT {FINDINGS_MAX + 1}", timeout=STATEMENT_TIMEOUT_SECONDS
-            )
+            rows = await conn.fetch(f"{invariant.query} ORDER BY 1, 2 LIMIT {FINDINGS_MAX + 1}", timeout=seconds_max)
             is_cut = is_cut or len(rows) > FINDINGS_MAX
             findings += [Finding(invariant.name, row["subject"], row["problem"]) for row in rows[:FINDINGS_MAX]]
     assert counts is not None

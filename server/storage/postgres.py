@@ -5,7 +5,8 @@ All of them are made by asyncpg from the same address, so an address that works 
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self, TypeAlias, TypeVar
 
@@ -119,6 +120,33 @@ class Postgres:
                 **_idle_limit(self._limits),
             },
         )
+
+    @asynccontextmanager
+    async def connected(self, application_name: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection for one long piece of work, so that it holds none of the pool's.
+
+        Args:
+            application_name: what Postgres's own views call it.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError: as `open`.
+        """
+        connection = await asyncpg.connect(
+            self._url,
+            connection_class=PatientConnection,
+            timeout=self._limits.connect_timeout_seconds,
+            server_settings={
+                "application_name": application_name,
+                **_timeouts(self._limits),
+                **_idle_limit(self._limits),
+            },
+        )
+        try:
+            yield connection
+        except BaseException:
+            connection.terminate()  # what runs on it may not be waited for
+            raise
+        await connection.close(timeout=self._limits.connect_timeout_seconds)
 
     async def transact(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
         """Do this in one transaction, and again, ``TRANSACTION_TRIES`` times at most, where trying again may help.

@@ -14,8 +14,11 @@ from server.auth.origins import Origins
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
 from server.domain.settings import Settings
+from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
+from server.ledger.credits import Credits
 from server.ledger.payments.provider import PaymentProvider
+from server.ledger.reversal_requests import Reversals
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
@@ -62,6 +65,8 @@ class Site:
                 sessions=sessions,
                 keys=keys,
                 tickets=Tickets(self.redis, sessions, keys),
+                reversals=Reversals(self.postgres, Credits(self.postgres, self.redis)),
+                ledger_checks=LedgerChecks(self.postgres, self.redis),
                 origins=Origins(self.public_urls),
                 contributing=Contributing(self.postgres, LiveSettings(self.postgres, self.settings), self.provider),
                 readiness=readiness,

@@ -65,8 +65,14 @@ async def test_fans_who_chat_while_credits_are_taken_back_never_overdraw_the_cha
     await books.assert_clean()
 
 
+async def reverse_strictly(books: Books, transaction_id: UUID) -> Reversal | None:
+    """A deadlock is raised here, not repeated."""
+    async with books.postgres.pool.acquire() as conn, conn.transaction():
+        return await reverse(conn, transaction_id, reference="key-0001", amount_cents=None, reason="why")
+
+
 async def test_a_reversal_waits_for_a_sign_in_and_leaves_no_row_without_its_user(books: Books) -> None:
-    desk, channel_id = Desk(books), await books.channel()
+    channel_id = await books.channel()
     for _ in range(ROUNDS):
         session_id, user_id = await books.session(), await books.user()
         new = await books.contribution(channel_id, CREDIT_PURCHASE, 100, session_id=session_id)
@@ -76,7 +82,7 @@ async def test_a_reversal_waits_for_a_sign_in_and_leaves_no_row_without_its_user
             sign_in = conn.transaction()
             await sign_in.start()
             await conn.execute("SELECT user_id FROM session WHERE id = $1 FOR UPDATE", session_id)
-            reversing = asyncio.create_task(desk.take_back(bought))
+            reversing = asyncio.create_task(reverse_strictly(books, bought))
             await wait_for_a_lock(books.postgres)
             await claim(conn, session_id, user_id)
             await sign_in.commit()
@@ -87,13 +93,8 @@ async def test_a_reversal_waits_for_a_sign_in_and_leaves_no_row_without_its_user
 async def test_reversals_and_settlements_of_one_channel_do_not_wait_for_each_other_for_ever(books: Books) -> None:
     desk, channel_id = Desk(books), await books.channel()
     session_id = await books.session()
-
-    async def reverse_strictly(transaction_id: UUID) -> Reversal | None:  # a deadlock is raised here, not repeated
-        async with books.postgres.pool.acquire() as conn, conn.transaction():
-            return await reverse(conn, transaction_id, reference="key-0001", amount_cents=None, reason="why")
-
     for _ in range(ROUNDS):
         bought = await asyncio.gather(*(desk.bought(channel_id, 100) for _ in range(3)))
         new = [await books.contribution(channel_id, CREDIT_PURCHASE, 100, session_id=session_id) for _ in range(3)]
-        await asyncio.gather(*(reverse_strictly(one) for one in bought), *(books.settle(one.id) for one in new))
+        await asyncio.gather(*(reverse_strictly(books, one) for one in bought), *(books.settle(one.id) for one in new))
     await books.assert_clean()

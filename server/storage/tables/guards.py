@@ -1,4 +1,4 @@
-"""What keeps writes from happening twice or too often, and the settings that admins change."""
+"""What keeps things from happening twice or too often, and the settings that admins change."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -51,6 +51,18 @@ visitor_quota = Table(
     PrimaryKeyConstraint("day", "subject"),
     CheckConstraint("chats >= 0", name="chats"),
     postgresql_with={"fillfactor": 50},
+)
+
+ledger_check = Table(
+    "ledger_check",
+    metadata,
+    Column("day", Date, nullable=False),  # a day in UTC: one node checks the ledger on it
+    moment("started_at", required=True),
+    moment("finished_at"),  # NULL: it runs, or its node died
+    Column("findings", Integer),
+    PrimaryKeyConstraint("day"),
+    CheckConstraint("(finished_at IS NULL) = (findings IS NULL)", name="finished"),
+    CheckConstraint("findings >= 0", name="findings"),
 )
 
 configuration_setting = Table(
