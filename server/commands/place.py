@@ -99,5 +99,5 @@ def _send_logs_to_the_error_stream() -> None:
     """Where nobody has said so yet: the standard output is for results, and programs read them."""
     import structlog
 
-    if not structlog.is_configured():
+    if isinstance(structlog.get_config()["logger_factory"], structlog.PrintLoggerFactory):
         structlog.configure(logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr))
