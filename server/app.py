@@ -4,7 +4,7 @@ Everything is started and ended by the application's lifespan, in this order: Po
 node with its background tasks, the pages and the websocket.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,13 @@ from server.domain.settings import Settings
 from server.gateway import Gateway, GatewayParts
 from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
+from server.ledger.payments.making import make_providers, make_sandbox
+from server.ledger.payments.options import Taker
+from server.ledger.payments.payments import Payments
+from server.ledger.payments.polling import Poller
+from server.ledger.payments.provider import PaymentProvider
+from server.ledger.payments.sandbox import Sandbox
+from server.ledger.payments.sweeping import Sweeper
 from server.ledger.reversal_requests import Reversals
 from server.llm.answers import AnswerLimits, Answers
 from server.llm.model import Model, PromptMessage
@@ -57,9 +64,10 @@ WARMED_CHANNELS_MAX: Final = 4
 class _App:
     """Builds and ends what one process needs; the application serves nothing before it is built."""
 
-    def __init__(self, config: Config, *, is_sole: bool) -> None:
+    def __init__(self, config: Config, *, is_sole: bool, own_url: str | None) -> None:
         self._config = config
         self._is_sole = is_sole
+        self._own_url = own_url
         self._origins = Origins(config.public_urls)
         self._secret = config.secret.encode()
 
@@ -91,11 +99,37 @@ class _App:
             gateway = await stack.enter_async_context(Gateway.running(parts))
             watch = ModelWatch(model, self._warming_prompts(gateway, model) if _is_local(config.model) else None)
             gateway.start(watch.run)
+            sandbox = make_sandbox(config.payments, postgres, secret=self._secret, own_url=self._own_url)
+            payments = self._payments(gateway, parts, make_providers(config.payments, sandbox, stack))
+            if sandbox is not None:
+                gateway.start(sandbox.run)
             app.state.gateway = gateway
-            app.router.default = self._site(gateway, parts, watch)  # no route: its pattern would end at a line break
+            # No route: its pattern would end at a line break.
+            app.router.default = self._site(gateway, parts, watch, payments, sandbox)
             yield
 
-    def _site(self, gateway: Gateway, parts: GatewayParts, watch: ModelWatch) -> Starlette:
+    def _payments(self, gateway: Gateway, parts: GatewayParts, providers: Mapping[str, PaymentProvider]) -> Payments:
+        """Who takes money, with what looks after it in the background."""
+        taker = self._config.payments.taker
+        payments = Payments(
+            parts.postgres,
+            gateway.credits,
+            gateway.watching.balance_changed,
+            providers=providers,
+            current=None if taker is Taker.NONE else taker.value,
+        )
+        gateway.start(Sweeper(parts.postgres, payments).run)
+        gateway.start(Poller(parts.postgres, payments).run)
+        return payments
+
+    def _site(
+        self,
+        gateway: Gateway,
+        parts: GatewayParts,
+        watch: ModelWatch,
+        payments: Payments,
+        sandbox: Sandbox | None,
+    ) -> Starlette:
         """The pages, the REST side and the websocket."""
         sessions, keys = Sessions(parts.postgres, SessionLimits()), ApiKeys(parts.postgres)
         tickets = Tickets(parts.redis, sessions, keys)
@@ -137,7 +171,9 @@ class _App:
             reversals=Reversals(parts.postgres, gateway.credits, gateway.watching.balance_changed),
             ledger_checks=checks,
             origins=self._origins,
-            contributing=Contributing(parts.postgres, parts.settings, None),
+            contributing=Contributing(parts.postgres, parts.settings, payments.current),
+            payments=payments,
+            sandbox=sandbox,
             readiness=lambda: _readiness(gateway, parts, watch),
             model_status=lambda: self._model_status(watch),
             cursor_secret=self._secret,
@@ -172,15 +208,16 @@ class _App:
         return prompts
 
 
-def create_app(config: Config, *, is_sole: bool = False) -> Starlette:
+def create_app(config: Config, *, is_sole: bool = False, own_url: str | None = None) -> Starlette:
     """One gateway process.
 
     Args:
         config: where everything is.
         is_sole: whether no other process can serve these chats (`tallylight run`): what a killed one left behind is
             finished at once instead of after its lease.
+        own_url: where this server answers, as this machine reaches it; only the sandbox needs it.
     """
-    return Starlette(lifespan=_App(config, is_sole=is_sole).lifespan)
+    return Starlette(lifespan=_App(config, is_sole=is_sole, own_url=own_url).lifespan)
 
 
 def _is_local(model: ModelConfig) -> bool:

@@ -12,11 +12,13 @@ from server.domain.errors import Refusal
 from server.domain.origins import origin_of
 from server.domain.settings import known, texts_from_environment
 from server.ledger.checks import DAILY_HOUR
+from server.ledger.payments.options import PaymentOptions, StripeOptions, Taker
 
 DEFAULT_PORT = 8420
 SHORTEST_SECRET_CHARACTERS = 32
 OPENAI_BASE_URL = "https://api.openai.com/v1"
-
+SHORTEST_WEBHOOK_SECRET_CHARACTERS = 16
+MOST_WEBHOOK_SECRETS = 4
 
 SCRIPTED_NAME = "scripted"
 LEAST_LEASE_SECONDS = 0.1
@@ -94,6 +96,7 @@ class Config:
         setting_texts: settings that the environment sets, by key; all of them can be parsed.
         lease: by what other processes tell that this one is dead.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
+        payments: who takes them.
         drain_seconds: what running answers get when the process is told to end.
         ledger_check_hour: 0 to 23, of the UTC day: from then on one process checks the ledger, once a day.
     """
@@ -107,6 +110,7 @@ class Config:
     setting_texts: Mapping[str, str]
     lease: LeaseTimes
     trusted_proxies: Sequence[str]
+    payments: PaymentOptions
     drain_seconds: float
     ledger_check_hour: int = DAILY_HOUR
 
@@ -122,9 +126,11 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
         ConfigurationInvalid: with every problem found.
     """
     reader = _Reader(environment)
+    kind = Environment(reader.choice("TALLYLIGHT_ENV", Environment, Environment.PRODUCTION))
+    public_urls = reader.origins("TALLYLIGHT_PUBLIC_URL", "https://chat.example")
     config = Config(
-        environment=Environment(reader.choice("TALLYLIGHT_ENV", Environment, Environment.PRODUCTION)),
-        public_urls=reader.origins("TALLYLIGHT_PUBLIC_URL", "https://chat.example"),
+        environment=kind,
+        public_urls=public_urls,
         database_url=reader.url(
             "TALLYLIGHT_DATABASE_URL", ("postgresql", "postgres"), "postgresql://user:password@host/db"
         ),
@@ -134,6 +140,7 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
         setting_texts=_read_settings(reader, environment),
         lease=_read_lease(reader),
         trusted_proxies=reader.networks("TALLYLIGHT_TRUSTED_PROXIES"),
+        payments=_read_payments(reader, kind, public_urls),
         drain_seconds=drain_seconds,
         ledger_check_hour=reader.whole_number("TALLYLIGHT_LEDGER_CHECK_HOUR", DAILY_HOUR, 0, 23),
     )
@@ -200,8 +207,11 @@ class _Reader:
             self.problems.append(f"{name} is not an address like {example}.")
         return text
 
+    def texts(self, name: str) -> Sequence[str]:
+        return tuple(text.strip() for text in self.text(name).split(",") if text.strip())
+
     def origins(self, name: str, example: str) -> Sequence[str]:
-        texts = [text.strip() for text in self.text(name).split(",") if text.strip()]
+        texts = self.texts(name)
         if not texts:
             self.problems.append(f"{name} is not set; it looks like {example}, several are separated by commas.")
         for text in texts:
@@ -209,7 +219,7 @@ class _Reader:
                 origin_of(text)
             except ValueError as error:
                 self.problems.append(f"{name} holds no address like {example}: {error}.")
-        return tuple(texts)
+        return texts
 
     def secret(self, name: str) -> str:
         text = self.text(name)
@@ -221,13 +231,13 @@ class _Reader:
         return text
 
     def networks(self, name: str) -> Sequence[str]:
-        texts = [text.strip() for text in self.text(name).split(",") if text.strip()]
+        texts = self.texts(name)
         for text in texts:
             try:
                 ipaddress.ip_network(text, strict=False)
             except ValueError:
                 self.problems.append(f"{name} holds {text!r}, which is neither an address nor a network.")
-        return tuple(texts)
+        return texts
 
     def seconds(self, name: str, default: float) -> float:
         text = self.text(name)
@@ -300,6 +310,28 @@ def _read_lease(reader: _Reader) -> LeaseTimes:
     if lease.renewal_seconds * 2 > lease.lease_seconds:
         reader.problems.append("TALLYLIGHT_LEASE_RENEWAL_SECONDS is at most half of TALLYLIGHT_LEASE_SECONDS.")
     return lease
+
+
+def _read_payments(reader: _Reader, environment: Environment, public_urls: Sequence[str]) -> PaymentOptions:
+    taker = Taker(reader.choice("TALLYLIGHT_PAYMENTS", Taker, Taker.NONE))
+    if taker is Taker.SANDBOX and environment is Environment.PRODUCTION:
+        reader.problems.append("TALLYLIGHT_PAYMENTS is sandbox, which gives credits for no money: not in production.")
+    key, secrets = reader.text("TALLYLIGHT_STRIPE_SECRET_KEY"), reader.texts("TALLYLIGHT_STRIPE_WEBHOOK_SECRETS")
+    api_url = reader.text("TALLYLIGHT_STRIPE_API_URL")
+    if not key and not secrets and taker is not Taker.STRIPE:
+        return PaymentOptions(taker)
+    if not key:
+        reader.problems.append("TALLYLIGHT_STRIPE_SECRET_KEY is not set; it looks like sk_live_… or rk_live_….")
+    is_long = all(len(secret) >= SHORTEST_WEBHOOK_SECRET_CHARACTERS for secret in secrets)
+    if not (1 <= len(secrets) <= MOST_WEBHOOK_SECRETS and is_long):
+        reader.problems.append(
+            "TALLYLIGHT_STRIPE_WEBHOOK_SECRETS is the signing secret of the webhook endpoint, whsec_…; "
+            f"while it is changed, {MOST_WEBHOOK_SECRETS} at most, separated by commas."
+        )
+    if api_url and not _is_url(api_url, ("http", "https")):
+        reader.problems.append("TALLYLIGHT_STRIPE_API_URL is not an address like https://api.stripe.com.")
+    public_url = public_urls[0].rstrip("/") if public_urls else ""
+    return PaymentOptions(taker, StripeOptions(key, secrets, api_url.rstrip("/") or None, public_url))
 
 
 def _read_settings(reader: _Reader, environment: Mapping[str, str]) -> Mapping[str, str]:

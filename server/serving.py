@@ -99,6 +99,14 @@ def listen(host: str, port: int | None) -> socket.socket:
     raise PortTaken(wanted[0])
 
 
+def address_of(listener: socket.socket) -> str:
+    """Where this machine reaches what listens there, such as ``http://127.0.0.1:8420``."""
+    host, port = listener.getsockname()[:2]
+    if listener.family == socket.AF_INET6:
+        return f"http://[{'::1' if host == '::' else host}]:{port}"
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - read, not bound
+
+
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -18,6 +18,7 @@ from server.api.badges import BadgeEndpoints
 from server.api.body_limit import BodyLimit
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.checkout import CheckoutEndpoints
 from server.api.contract import rest_document
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
@@ -33,12 +34,14 @@ from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
+from server.api.same_paths import joined
 from server.api.security_headers import SecurityHeaders
 from server.api.static_files import Assets, StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
 from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
+from server.api.webhooks import WEBHOOK_BODY_BYTES_MAX, WEBHOOKS_PREFIX, WebhookEndpoints
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
@@ -67,13 +70,13 @@ def application(
         return answer_to(request, error, rendering)
 
     app = Starlette(
-        routes=[*more_routes, *_routes(deps, assets, rendering)],
+        routes=[*more_routes, *joined(_routes(deps, assets, rendering))],
         middleware=[
             Middleware(RequestLog),
             Middleware(SecurityHeaders),
             Middleware(CompressMiddleware),
             Middleware(Failures, rendering),
-            Middleware(BodyLimit),
+            Middleware(BodyLimit, others={WEBHOOKS_PREFIX: WEBHOOK_BODY_BYTES_MAX}),
         ],
         exception_handlers={HTTPException: answer_http_error},
         lifespan=lifespan,
@@ -107,6 +110,8 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
         transaction_pages=TransactionPageEndpoints(channels, transactions, own, visitors, welcoming),
         contributors=ContributorEndpoints(deps.postgres, channels, cursors),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
+        checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming, deps.origins),
+        webhooks=WebhookEndpoints(deps.payments),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),
     )

@@ -1,5 +1,7 @@
 """The limit of request bodies: refused by their announced length, or as soon as they grow past it."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,9 +13,19 @@ REQUEST_BODY_BYTES_MAX = 65_536
 class BodyLimit:
     """The middleware; it stands inside what turns a Refusal into an answer."""
 
-    def __init__(self, app: ASGIApp, body_bytes_max: int = REQUEST_BODY_BYTES_MAX) -> None:
+    def __init__(
+        self, app: ASGIApp, body_bytes_max: int = REQUEST_BODY_BYTES_MAX, others: Mapping[str, int] | None = None
+    ) -> None:
+        """Stand in front of an application.
+
+        Args:
+            app: it.
+            body_bytes_max: of any request.
+            others: of requests whose path begins so; None: there are none.
+        """
         self._app = app
         self._body_bytes_max = body_bytes_max
+        self._others = others or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request whose body is small enough.
@@ -27,7 +39,8 @@ class BodyLimit:
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdecimal():
             raise Refusal(Code.BAD_REQUEST, "Content-Length is not a number.")
-        self._check(int(announced))
+        limit_bytes = self._limit_of(scope["path"])
+        _check(int(announced), limit_bytes)
         received_bytes = 0
 
         async def receive_counted() -> Message:
@@ -35,11 +48,18 @@ class BodyLimit:
             message = await receive()
             if message["type"] == "http.request":
                 received_bytes += len(message.get("body", b""))
-                self._check(received_bytes)
+                _check(received_bytes, limit_bytes)
             return message
 
         await self._app(scope, receive_counted, send)
 
-    def _check(self, body_bytes: int) -> None:
-        if body_bytes > self._body_bytes_max:
-            raise Refusal(Code.TOO_LARGE, f"A request body may have {self._body_bytes_max:,} bytes.")
+    def _limit_of(self, path: str) -> int:
+        for prefix, limit_bytes in self._others.items():
+            if path.startswith(prefix):
+                return limit_bytes
+        return self._body_bytes_max
+
+
+def _check(body_bytes: int, limit_bytes: int) -> None:
+    if body_bytes > limit_bytes:
+        raise Refusal(Code.TOO_LARGE, f"A request body may have {limit_bytes:,} bytes here.")

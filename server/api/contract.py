@@ -6,6 +6,7 @@ from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.checkout import CheckoutEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
@@ -20,6 +21,7 @@ from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
 from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
+from server.api.webhooks import WebhookEndpoints
 
 
 def rest_document() -> dict[str, Any]:
@@ -39,6 +41,8 @@ def rest_document() -> dict[str, Any]:
         "transaction_pages": TransactionPageEndpoints,
         "contributors": ContributorEndpoints,
         "admin": AdminEndpoints,
+        "checkout": CheckoutEndpoints,
+        "webhooks": WebhookEndpoints,
         "health": HealthEndpoints,
         "static": StaticFolder,
     }

@@ -12,6 +12,8 @@ from server.auth.sessions import Sessions
 from server.auth.tickets import Tickets
 from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
+from server.ledger.payments.payments import Payments
+from server.ledger.payments.sandbox import Sandbox
 from server.ledger.reversal_requests import Reversals
 from server.storage.postgres import Postgres
 
@@ -73,6 +75,8 @@ class ApiDeps:
         ledger_checks: for an admin who wants to know.
         origins: our own; they also decide the cookie's name.
         contributing: takes contributions.
+        payments: who takes money, and where its news goes.
+        sandbox: whose checkout page there is; None: there is none.
         readiness: what `/readyz` answers from.
         model_status: the model as it is now; called for each page, so it must not wait.
         cursor_secret: signs list cursors; the same on all nodes, at least 16 bytes.
@@ -89,6 +93,8 @@ class ApiDeps:
     ledger_checks: LedgerChecks
     origins: Origins
     contributing: Contributing
+    payments: Payments
+    sandbox: Sandbox | None
     readiness: Readiness
     model_status: Callable[[], ModelStatus]
     cursor_secret: bytes

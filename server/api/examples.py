@@ -34,6 +34,7 @@ from server.api.problems import Problem
 from server.api.quotes import ContributionRequest, QuoteAnswer, QuoteRequest, QuoteRow
 from server.api.tickets import TicketAnswer, TicketRequest
 from server.api.transactions import TransactionAnswer, TransactionList, TypeTotalAnswer
+from server.api.webhooks import WebhookAnswer
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.domain.criteria import CriterionKind
@@ -242,6 +243,7 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
             findings=[],
             differences=[],
         ),
+        WebhookAnswer(),
         HealthAnswer(),
         ReadinessAnswer(
             ready=True,

@@ -14,7 +14,7 @@ from server.api.problems import Problem, document_of, problem_of
 from server.api.rendering import Rendering
 from server.domain.errors import Code, Refusal
 
-MACHINE_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/static/")
+MACHINE_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/static/", "/webhooks/")
 """Where problems are documents, whatever the caller accepts."""
 
 CODE_OF_STATUS: Final = {

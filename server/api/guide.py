@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from server.api.body_limit import REQUEST_BODY_BYTES_MAX
+from server.api.webhooks import WEBHOOK_BODY_BYTES_MAX
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from server.domain.pages import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
 
@@ -41,7 +42,7 @@ same word that the websocket has, `detail` is for people, `retry` says whether t
 `after` (and the header Retry-After) when. Pages answer with a page whoever accepts one.
 
 A method that a route does not have is 405 with `Allow`; every `GET` answers `HEAD` too. A body of more than
-{REQUEST_BODY_BYTES_MAX:,} bytes is 413. An address that leads nowhere is 404.
+{REQUEST_BODY_BYTES_MAX:,} bytes ({WEBHOOK_BODY_BYTES_MAX:,} of a webhook) is 413. An address that leads nowhere is 404.
 """
 
 TAGS: Final[Mapping[str, str]] = {

@@ -6,6 +6,7 @@ from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
+from server.api.checkout import CheckoutEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
@@ -18,6 +19,7 @@ from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
 from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
+from server.api.webhooks import WebhookEndpoints
 
 
 def routes(
@@ -36,6 +38,8 @@ def routes(
     transaction_pages: TransactionPageEndpoints,
     contributors: ContributorEndpoints,
     admin: AdminEndpoints,
+    checkout: CheckoutEndpoints,
+    webhooks: WebhookEndpoints,
     health: HealthEndpoints,
     static: StaticFolder,
 ) -> list[BaseRoute]:
@@ -66,6 +70,9 @@ def routes(
         Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
         Route("/api/admin/transactions/{id}/reversal", admin.reverse_transaction, methods=["POST"]),
         Route("/api/admin/ledger/check", admin.check_ledger),
+        Route("/checkout/{id}", checkout.checkout),
+        Route("/checkout/{id}", checkout.decide, methods=["POST"]),
+        Route("/webhooks/{provider}", webhooks.receive_event, methods=["POST"]),
         Route("/api/openapi.json", documents.openapi),
         Route("/api/docs", documents.rest_page),
         Route("/api/docs/websocket", documents.websocket_page),

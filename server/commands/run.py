@@ -22,6 +22,7 @@ from server.embedded.model import EmbeddedModel
 from server.embedded.ports import LOOPBACK
 from server.embedded.postgres import EmbeddedPostgres
 from server.embedded.valkey import EmbeddedValkey
+from server.ledger.payments.options import Taker
 
 if TYPE_CHECKING:
     from server.commands.demo import DemoChannel
@@ -91,7 +92,8 @@ def _check_settings(kind: ModelKind) -> None:
     """Tells what the user has set wrongly, before anything starts."""
     # The local model brings its own name and address.
     checked = ModelKind.SCRIPTED if kind is ModelKind.LOCAL else kind
-    variables = PLACEHOLDERS | _variables_set() | {"TALLYLIGHT_LLM": checked.value}
+    ours = PLACEHOLDERS | {"TALLYLIGHT_ENV": Environment.DEVELOPMENT.value}
+    variables = ours | _variables_set() | {"TALLYLIGHT_LLM": checked.value}
     read_config(variables, drain_seconds=DRAIN_SECONDS)
 
 
@@ -139,7 +141,7 @@ def _serve(
 ) -> float:
     """Serves until the end; returns how long that took so far, in seconds."""
     from server.app import create_app
-    from server.serving import serve
+    from server.serving import address_of, serve
 
     port: int = listener.getsockname()[1]
     address = f"http://{LOOPBACK}:{port}"
@@ -155,7 +157,7 @@ def _serve(
         for name in await instance.revive():
             report.say_revived(name)
 
-    app = create_app(config, is_sole=instance.postgres is not None)
+    app = create_app(config, is_sole=instance.postgres is not None, own_url=address_of(listener))
     return serve(app, listener, drain_seconds=config.drain_seconds, on_ready=ready, watch=watch)
 
 
@@ -165,6 +167,7 @@ def _variables(folder: DataFolder, instance: Instance, port: int) -> dict[str, s
         "TALLYLIGHT_ENV": Environment.DEVELOPMENT.value,
         "TALLYLIGHT_PUBLIC_URL": ",".join(f"http://{name}:{port}" for name in LOOPBACK_NAMES),
         "TALLYLIGHT_SECRET": folder.secret("gateway"),
+        "TALLYLIGHT_PAYMENTS": (Taker.NONE if _is_production() else Taker.SANDBOX).value,
         VISITOR_CHATS_VARIABLE: VISITOR_CHATS_PER_DAY,
     }
     return ours | _variables_set() | _server_variables(instance) | _model_variables(instance)
@@ -199,6 +202,10 @@ def _model_variables(instance: Instance) -> dict[str, str]:
     # The local one may have been asked for, and have failed.
     kind = model_kind(os.environ, otherwise=ModelKind.SCRIPTED)
     return {"TALLYLIGHT_LLM": (ModelKind.SCRIPTED if kind is ModelKind.LOCAL else kind).value}
+
+
+def _is_production() -> bool:
+    return os.environ.get("TALLYLIGHT_ENV", "").strip() == Environment.PRODUCTION
 
 
 def _is_set(name: str) -> bool:

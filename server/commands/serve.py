@@ -24,11 +24,12 @@ def serve(
     configure_logs(json_lines=config.environment is Environment.PRODUCTION, level=logging.INFO)
 
     from server.app import create_app
-    from server.serving import listen
+    from server.serving import address_of, listen
     from server.serving import serve as serve_app
     from server.storage.migrate import is_current
 
     if not asyncio.run(is_current(config.database_url)):
         raise fail("The database does not have the schema of this version.", "Run `tallylight db upgrade`.")
     with listen(host, port) as listener:
-        serve_app(create_app(config), listener, drain_seconds=config.drain_seconds)
+        app = create_app(config, own_url=address_of(listener))
+        serve_app(app, listener, drain_seconds=config.drain_seconds)

@@ -30,7 +30,8 @@ class ContributionStatus(StrEnum):
     @property
     def rank(self) -> int:
         """How far this is. A provider's news may come late and out of order: a contribution only goes to a status of a
-        higher rank, so a payment that arrives after a failure counts, and a failure after the payment does not."""
+        higher rank, so a payment that arrives after a failure counts, and a failure after the payment does not. No two
+        have the same rank, so that the order in which news comes never decides."""
         return _RANKS[self]
 
 
@@ -38,9 +39,9 @@ _RANKS = {
     ContributionStatus.CREATED: 0,
     ContributionStatus.PENDING: 1,
     ContributionStatus.FAILED: 2,
-    ContributionStatus.EXPIRED: 2,
-    ContributionStatus.SETTLED: 3,
-    ContributionStatus.REVERSED: 4,
+    ContributionStatus.EXPIRED: 3,
+    ContributionStatus.SETTLED: 4,
+    ContributionStatus.REVERSED: 5,
 }
 
 

@@ -17,7 +17,9 @@ from server.domain.settings import Settings
 from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
 from server.ledger.credits import Credits
+from server.ledger.payments.payments import Payments
 from server.ledger.payments.provider import PaymentProvider
+from server.ledger.payments.sandbox import Sandbox
 from server.ledger.reversal_requests import Reversals
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
@@ -27,6 +29,7 @@ from tests.support.payments import PaperProvider
 
 ROOT = Path(__file__).parent.parent.parent
 PORT = 8420
+CURSOR_SECRET = b"a secret of at least 16 bytes"
 LIMITS = SessionLimits(idle_seconds=1_000, absolute_seconds=2_500, renewal_seconds=100)
 
 
@@ -56,6 +59,8 @@ class Site:
     def app(self, *more_routes: BaseRoute) -> Starlette:
         sessions, keys = Sessions(self.postgres, LIMITS), ApiKeys(self.postgres)
 
+        sandbox = Sandbox(self.postgres, CURSOR_SECRET, self.public_urls[0])
+
         async def readiness() -> list[ReadyPart]:
             return self.parts
 
@@ -69,9 +74,17 @@ class Site:
                 ledger_checks=LedgerChecks(self.postgres, self.redis),
                 origins=Origins(self.public_urls),
                 contributing=Contributing(self.postgres, LiveSettings(self.postgres, self.settings), self.provider),
+                payments=Payments(
+                    self.postgres,
+                    Credits(self.postgres, self.redis),
+                    lambda balance, why: None,
+                    providers={sandbox.name: sandbox},
+                    current=sandbox.name,
+                ),
+                sandbox=sandbox,
                 readiness=readiness,
                 model_status=lambda: self.model,
-                cursor_secret=b"a secret of at least 16 bytes",
+                cursor_secret=CURSOR_SECRET,
                 websocket_document=asyncapi.document(),
                 templates_path=self.templates_path,
                 static_path=self.static_path,

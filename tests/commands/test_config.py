@@ -3,6 +3,7 @@
 import pytest
 
 from server.config import Config, ConfigurationInvalid, Environment, ModelKind, model_kind, read_config
+from server.ledger.payments.options import PaymentOptions, Taker
 
 GOOD = {
     "TALLYLIGHT_DATABASE_URL": "postgresql://user:hidden@db.example/tallylight",
@@ -44,6 +45,52 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
         read_config({}, drain_seconds=25.0)
     for name in ("DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "SECRET", "MODEL"):
         assert any(problem.startswith(f"TALLYLIGHT_{name} ") for problem in caught.value.problems), name
+
+
+STRIPE = {"TALLYLIGHT_STRIPE_SECRET_KEY": "sk_hidden", "TALLYLIGHT_STRIPE_WEBHOOK_SECRETS": "whsec_hidden_of_long_ago"}
+
+
+def test_nobody_takes_payments_unless_it_is_said() -> None:
+    assert read().payments == PaymentOptions(Taker.NONE, None)
+
+
+def test_stripe_is_read_with_its_secrets() -> None:
+    secrets = STRIPE["TALLYLIGHT_STRIPE_WEBHOOK_SECRETS"] + ", whsec_hidden_of_today"
+    payments = read(TALLYLIGHT_PAYMENTS="stripe", **STRIPE | {"TALLYLIGHT_STRIPE_WEBHOOK_SECRETS": secrets}).payments
+    assert payments.taker is Taker.STRIPE
+    assert payments.stripe is not None
+    assert payments.stripe.webhook_secrets == ("whsec_hidden_of_long_ago", "whsec_hidden_of_today")
+    assert (payments.stripe.api_url, payments.stripe.public_url) == (None, "https://chat.example")
+    assert "hidden" not in repr(payments)
+
+
+def test_news_of_stripe_is_taken_although_it_takes_no_new_payments() -> None:
+    payments = read(**STRIPE).payments
+    assert payments.taker is Taker.NONE
+    assert payments.stripe is not None
+
+
+def test_the_sandbox_has_no_place_in_production() -> None:
+    assert read(TALLYLIGHT_ENV="development", TALLYLIGHT_PAYMENTS="sandbox").payments.taker is Taker.SANDBOX
+    for environment in ("production", ""):
+        (problem,) = problems(TALLYLIGHT_ENV=environment, TALLYLIGHT_PAYMENTS="sandbox")
+        assert problem.startswith("TALLYLIGHT_PAYMENTS is sandbox")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"TALLYLIGHT_PAYMENTS": "cash"}, "TALLYLIGHT_PAYMENTS"),
+        ({"TALLYLIGHT_STRIPE_SECRET_KEY": ""}, "TALLYLIGHT_STRIPE_SECRET_KEY"),
+        ({"TALLYLIGHT_STRIPE_WEBHOOK_SECRETS": ""}, "TALLYLIGHT_STRIPE_WEBHOOK_SECRETS"),
+        ({"TALLYLIGHT_STRIPE_WEBHOOK_SECRETS": "short"}, "TALLYLIGHT_STRIPE_WEBHOOK_SECRETS"),
+        ({"TALLYLIGHT_STRIPE_WEBHOOK_SECRETS": ",".join(["w" * 16] * 5)}, "TALLYLIGHT_STRIPE_WEBHOOK_SECRETS"),
+        ({"TALLYLIGHT_STRIPE_API_URL": "stripe.example"}, "TALLYLIGHT_STRIPE_API_URL"),
+    ],
+)
+def test_what_is_wrong_with_the_payments_is_told(changes: dict[str, str], name: str) -> None:
+    (problem,) = problems(**STRIPE | changes)
+    assert problem.startswith(name)
 
 
 @pytest.mark.parametrize(

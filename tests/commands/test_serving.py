@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from server.serving import NOT_SENT_BYTES, CannotListen, PortTaken, listen
+from server.serving import NOT_SENT_BYTES, CannotListen, PortTaken, address_of, listen
 from tests.support.waiting import wait_for
 
 PROGRAM = """
@@ -225,3 +225,11 @@ def closing_code(raw: socket.socket) -> int:
     assert header[0] == 0x88
     code: int = struct.unpack("!H", raw.recv(header[1])[:2])[0]
     return code
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")]
+)
+def test_this_machine_reaches_what_listens_on_any_of_its_addresses(host: str, reached_at: str) -> None:
+    with listen(host, 0) as listener:
+        assert address_of(listener) == f"http://{reached_at}:{listener.getsockname()[1]}"

@@ -16,5 +16,5 @@ def test_nothing_settles_twice() -> None:
     assert ContributionStatus.REVERSED not in before(ContributionStatus.SETTLED)
 
 
-def test_statuses_are_declared_in_the_order_of_their_ranks() -> None:
-    assert all(earlier.rank <= later.rank for earlier, later in pairwise(ContributionStatus))
+def test_statuses_are_declared_in_the_order_of_their_ranks_and_no_two_share_one() -> None:
+    assert all(earlier.rank < later.rank for earlier, later in pairwise(ContributionStatus))

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from server.app import create_app
 from server.config import read_config
 from server.logs import configure_logs
-from server.serving import listen, serve
+from server.serving import address_of, listen, serve
 
 DRAIN_SECONDS = 3.0
 
@@ -40,7 +40,7 @@ def _be_a_gateway(environment: Mapping[str, str], log: str) -> None:
         configure_logs(json_lines=False, level=logging.INFO)
         config = read_config(os.environ, drain_seconds=DRAIN_SECONDS)
         try:
-            serve(create_app(config), listener, drain_seconds=config.drain_seconds)
+            serve(create_app(config, own_url=address_of(listener)), listener, drain_seconds=config.drain_seconds)
         finally:
             sys.stderr.flush()
             os._exit(0)

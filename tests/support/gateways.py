@@ -20,6 +20,7 @@ from server.app import create_app
 from server.chats.nodes import LeaseTimes
 from server.config import Config, Environment, ModelConfig, ModelKind
 from server.gateway import Gateway
+from server.ledger.payments.options import PaymentOptions, Taker
 from server.serving import listen
 from server.ws.uvicorn_socket import UvicornSocket
 from tests.support.socket_client import SocketClient
@@ -101,6 +102,7 @@ def test_config(postgres_url: str, redis_url: str, port: int, settings: Mapping[
         setting_texts={"chat.visitor_chats_per_day": "1000000", **settings},
         lease=SHORT_LEASE,
         trusted_proxies=(),
+        payments=PaymentOptions(Taker.SANDBOX),
         drain_seconds=3.0,
     )
 
@@ -120,7 +122,7 @@ async def local_gateway(
     port = listener.getsockname()[1]
     config = test_config(postgres_url, redis_url, port, settings or {})
     config = replace(config, model=model, trusted_proxies=trusted_proxies)
-    app = create_app(config, is_sole=is_sole)
+    app = create_app(config, is_sole=is_sole, own_url=f"http://127.0.0.1:{port}")
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -192,6 +194,7 @@ async def gateway_process(
         "TALLYLIGHT_REDIS_URL": redis_url,
         "TALLYLIGHT_SECRET": SECRET,
         "TALLYLIGHT_LLM": "scripted",
+        "TALLYLIGHT_PAYMENTS": "sandbox",
         "TALLYLIGHT_LEASE_SECONDS": "1",
         "TALLYLIGHT_LEASE_RENEWAL_SECONDS": "0.3",
         "TALLYLIGHT_REAPER_SECONDS": "0.3",

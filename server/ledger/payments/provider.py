@@ -6,27 +6,13 @@ an order, a checkout and events. All amounts are integer cents.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from server.domain.payments import PaymentKind
 
-class PaymentKind(StrEnum):
-    """What an event says of a payment."""
-
-    PENDING = "PENDING"
-    """The giver has done their part; the money is on its way and may still not come."""
-
-    PAID = "PAID"
-    FAILED = "FAILED"
-    EXPIRED = "EXPIRED"
-
-    REFUNDED = "REFUNDED"
-    """Money went back to the giver, by a refund or by a dispute; each one, whole or in part, is an event of its own."""
-
-    REINSTATED = "REINSTATED"
-    """Money that had gone back came again: a dispute was won, or a refund failed. Nothing is applied: an admin decides,
-    because reversals are never undone by themselves."""
+__all__ = ["Checkout", "Order", "PaymentEvent", "PaymentKind", "PaymentProvider"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +24,7 @@ class Order:
         currency: as in the ledger, such as ``USD``.
         description: one line for the giver, such as ``Deep Sea Lab: 60 credits``.
         return_url: where the giver comes back to, a path of this site such as ``/contributions/0193…``.
+        expires_at: until when it can be paid; the same each time. None: as long as the provider keeps it open.
     """
 
     contribution_id: UUID
@@ -45,6 +32,7 @@ class Order:
     currency: str
     description: str
     return_url: str
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

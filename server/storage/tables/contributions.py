@@ -10,10 +10,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from server.domain.payments import EventProblem, PaymentKind
 from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
 from server.storage.tables.base import id_column, metadata, moment, moment_of_writing, one_of, reference, words
 
@@ -31,12 +33,15 @@ contribution = Table(
     words("status", default=ContributionStatus.CREATED),
     words("provider"),
     Column("provider_reference", Text),
+    Column("payment_reference", Text),  # the provider's other name of the payment, which refunds and disputes go by
     Column("checkout_url", Text),
     Column("display_name", Text),  # NULL: an anonymous supporter
     moment_of_writing(),
     moment_of_writing("updated_at"),
     moment("settled_at"),
+    moment("polled_at"),  # when the provider was asked last, because no news came
     UniqueConstraint("provider", "provider_reference"),
+    UniqueConstraint("provider", "payment_reference"),
     one_of("type", TransactionType),
     one_of("status", ContributionStatus),
     one_of("currency", ("USD",)),
@@ -136,12 +141,24 @@ provider_event = Table(
     words("provider"),
     words("event_id"),
     words("type"),
+    Column("kind", Text),  # NULL: of no interest here
     Column("provider_reference", Text),
+    Column("payment_reference", Text),
+    Column("contribution_id", Uuid),  # as the provider repeats it; it need not be one of ours
+    Column("amount_cents", BigInteger),  # of the whole payment
+    Column("currency", Text),
+    Column("refund_reference", Text),
+    Column("refunded_cents", BigInteger),  # of this refund alone
     Column("payload", JSONB, nullable=False),
     moment_of_writing("received_at"),
-    moment("applied_at"),  # NULL: its reference is not known so far; a sweep looks again
+    moment("applied_at"),  # NULL: not applied, and `problem` says why
+    Column("problem", Text),
     PrimaryKeyConstraint("provider", "event_id"),
+    one_of("kind", PaymentKind),
+    one_of("problem", EventProblem),
+    CheckConstraint("(applied_at IS NULL) = (problem IS NOT NULL)", name="applied_or_not"),
 )
-Index(
-    "ix_provider_event_unapplied", provider_event.c.received_at, postgresql_where=provider_event.c.applied_at.is_(None)
-)
+_UNAPPLIED = provider_event.c.applied_at.is_(None)
+Index("ix_provider_event_unapplied", provider_event.c.received_at, postgresql_where=_UNAPPLIED)
+for _name in ("provider_reference", "payment_reference", "contribution_id"):
+    Index(f"ix_provider_event_unapplied_{_name}", provider_event.c[_name], postgresql_where=_UNAPPLIED)
