@@ -64,22 +64,25 @@ _SETTLED: Final = f"""
 # Walks from giver to giver, in the order of their first gifts, and never further than asked. A gift that was reversed
 # keeps its place: a place is taken once, and not passed on to those who come later.
 _OTHERS_BEFORE: Final = """
-    WITH RECURSIVE other AS (
-        SELECT '-infinity'::timestamptz AS created_at, '00000000-0000-0000-0000-000000000000'::uuid AS id,
-               ARRAY[]::uuid[] AS seen
-        UNION ALL
-        SELECT next.created_at, next.id, other.seen || next.giver_id FROM other CROSS JOIN LATERAL (
-            SELECT given.created_at, given.id, coalesce(given.user_id, given.session_id) AS giver_id
-              FROM "transaction" AS given
-             WHERE given.channel_id = $1 AND given.reverses_id IS NULL
-               AND (given.created_at, given.id) < ($2, $3)
-               AND (given.created_at, given.id) > (other.created_at, other.id)
-               AND coalesce(given.user_id, given.session_id) <> ALL (other.seen || $4::uuid)
-             ORDER BY given.created_at, given.id LIMIT 1
-        ) AS next
-         WHERE cardinality(other.seen) < $5
-    )
-    SELECT max(cardinality(seen)) FROM other
+    SELECT asked.channel_id, (
+        WITH RECURSIVE other AS (
+            SELECT '-infinity'::timestamptz AS created_at, '00000000-0000-0000-0000-000000000000'::uuid AS id,
+                   ARRAY[]::uuid[] AS seen
+            UNION ALL
+            SELECT next.created_at, next.id, other.seen || next.giver_id FROM other CROSS JOIN LATERAL (
+                SELECT given.created_at, given.id, coalesce(given.user_id, given.session_id) AS giver_id
+                  FROM "transaction" AS given
+                 WHERE given.channel_id = asked.channel_id AND given.reverses_id IS NULL
+                   AND (given.created_at, given.id) < (asked.created_at, asked.id)
+                   AND (given.created_at, given.id) > (other.created_at, other.id)
+                   AND coalesce(given.user_id, given.session_id) <> ALL (other.seen || $4::uuid)
+                 ORDER BY given.created_at, given.id LIMIT 1
+            ) AS next
+             WHERE cardinality(other.seen) < $5
+        )
+        SELECT max(cardinality(seen)) FROM other
+    ) AS others
+      FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS asked (channel_id, created_at, id)
 """
 _CHATS: Final = """
     SELECT first_token_at FROM chat
@@ -111,14 +114,9 @@ async def read_history(conn: Connection, giver: Giver, *, places: int) -> list[G
         places: how many places of a channel's first givers are looked at; 0: none.
     """
     rows = await conn.fetch(_HISTORY, giver.user_id, giver.session_id)
-    gifts, channel_ids = [], set()
-    for row in rows:
-        place = None
-        if row["channel_id"] not in channel_ids:
-            channel_ids.add(row["channel_id"])
-            place = await _read_place(conn, giver, row, places)
-        gifts.append(_gift(row, place))
-    return gifts
+    firsts = {row["channel_id"]: row for row in reversed(rows)}
+    place_of = await _read_places(conn, giver, list(firsts.values()), places)
+    return [_gift(row, place_of[row["channel_id"]] if row is firsts[row["channel_id"]] else None) for row in rows]
 
 
 async def read_settled(
@@ -139,8 +137,9 @@ async def read_settled(
         credits={channel_id: sums["credits"]},
         channel_ids={channel_id} if sums["is_supporter"] else set(),
     )
-    place = None if sums["is_supporter"] else await _read_place(conn, giver, rows[0], places)
-    return tally, [_gift(row, place if row is rows[0] else None) for row in rows]
+    firsts = [] if sums["is_supporter"] else rows[:1]
+    place_of = await _read_places(conn, giver, firsts, places)
+    return tally, [_gift(row, place_of.get(channel_id) if row is rows[0] else None) for row in rows]
 
 
 async def read_tally(conn: Connection, giver: Giver) -> Tally:
@@ -162,12 +161,15 @@ async def read_chats(conn: Connection, giver: Giver, *, limit: int) -> list[date
     return [row["first_token_at"] for row in rows]
 
 
-async def _read_place(conn: Connection, giver: Giver, row: asyncpg.Record, places: int) -> int | None:
-    if not places:
-        return None
-    giver_id = giver.user_id or giver.session_id
-    others = await conn.fetchval(_OTHERS_BEFORE, row["channel_id"], row["created_at"], row["id"], giver_id, places)
-    return None if others >= places else others + 1
+async def _read_places(
+    conn: Connection, giver: Giver, firsts: Sequence[asyncpg.Record], places: int
+) -> dict[UUID, int | None]:
+    """By channel, which of its givers this one is with this first gift; None: beyond the places that are asked for."""
+    if not places or not firsts:
+        return {row["channel_id"]: None for row in firsts}
+    columns = ([row[column] for row in firsts] for column in ("channel_id", "created_at", "id"))
+    rows = await conn.fetch(_OTHERS_BEFORE, *columns, giver.user_id or giver.session_id, places)
+    return {row["channel_id"]: None if row["others"] >= places else row["others"] + 1 for row in rows}
 
 
 def _gift(row: asyncpg.Record, place: int | None) -> Gift:

@@ -96,10 +96,12 @@ async def write_holdings(
             _write_list(after),
         )
         return
-    await conn.executemany(
-        "DELETE FROM user_badge WHERE user_id = $1 AND badge_id = $2 AND channel_id IS NOT DISTINCT FROM $3",
-        [(giver.user_id, *key) for key in before.keys() - wanted.keys()],
-    )
+    gone = before.keys() - wanted.keys()
+    if gone:
+        await conn.executemany(
+            "DELETE FROM user_badge WHERE user_id = $1 AND badge_id = $2 AND channel_id IS NOT DISTINCT FROM $3",
+            [(giver.user_id, *key) for key in gone],
+        )
     await conn.executemany(
         """
         INSERT INTO user_badge (id, user_id, badge_id, channel_id, earned_at, transaction_id)

@@ -5,7 +5,7 @@ Locks, after all others of the program: sessions, contributions, channels, chats
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -92,7 +92,11 @@ async def recompute(conn: Connection, giver: Giver) -> Recomputed:
     chats = await read_chats(conn, giver, limit=_number(badges, CriterionKind.CHATS))
     readable = {badge.id: badge for badge in badges}
     after = {holding.key: holding for holding in evaluate(badges, gifts, chats)}
-    after |= {key: holding for key, holding in before.items() if holding.badge_id not in readable}
+    standing = {gift.transaction_id for gift in gifts}
+    for key, holding in before.items():
+        if holding.badge_id not in readable:
+            still = holding.transaction_id if holding.transaction_id in standing else None
+            after[key] = replace(holding, transaction_id=still)
     await write_holdings(conn, giver, before, list(after.values()))
     lost = tuple(before[key] for key in before if key not in after)
     for holding in lost:

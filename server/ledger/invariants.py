@@ -5,6 +5,7 @@ They derive everything anew from the rows and believe no constraint, so they als
 
 from typing import Final
 
+from server.ledger.badge_invariants import BADGE_INVARIANTS
 from server.ledger.credit_invariants import CREDIT_INVARIANTS
 from server.ledger.invariant import Invariant
 from server.ledger.money_invariants import MONEY_INVARIANTS
@@ -16,5 +17,6 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     *MONEY_INVARIANTS,
     *OWNERSHIP_INVARIANTS,
     *TOTAL_INVARIANTS,
+    *BADGE_INVARIANTS,
 )
 """All that one transaction can check."""

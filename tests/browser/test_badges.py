@@ -54,7 +54,7 @@ async def test_hovering_a_badge_says_what_it_means_and_leaving_puts_it_away(
     await button.hover()
     await expect(tip).to_be_visible()
     await tip.hover()  # the pointer may go there to read
-    await expect(tip).to_contain_text("1 fan holds it here")
+    await expect(tip).to_contain_text("2 fans hold it here")
     await page.get_by_role("heading", level=1).hover()
     await expect(tip).to_be_hidden()
 

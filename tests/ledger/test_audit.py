@@ -209,6 +209,27 @@ CORRUPTIONS = {
             "UPDATE session SET user_id = {opened} WHERE id = {visitor}",
         ],
     ),
+    "S10: a badge that is none": (
+        "S10",
+        "badge {opened} of visitor {visitor}",
+        [
+            (
+                "INSERT INTO session_badge (id, session_id, badges) VALUES ({opened}, {visitor},"
+                """ jsonb_build_array(jsonb_build_object('badgeId', {opened})))"""
+            )
+        ],
+    ),
+    "S10: a badge that another's transaction earned": (
+        "S10",
+        "badge First Spark of visitor {visitor}",
+        [
+            (
+                "INSERT INTO session_badge (id, session_id, badges) SELECT {opened}, {visitor},"
+                " jsonb_build_array(jsonb_build_object('badgeId', id, 'transactionId', {purchase}))"
+                " FROM badge WHERE name = 'First Spark'"
+            )
+        ],
+    ),
 }
 
 
