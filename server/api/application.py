@@ -20,6 +20,8 @@ from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.checkout import CheckoutEndpoints
 from server.api.contract import rest_document
+from server.api.contribute_pages import ContributeEndpoints
+from server.api.contribution_page import ContributionPageEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.csv_downloads import Downloads
@@ -96,11 +98,20 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
     transactions = TransactionEndpoints(lists, channels, cursors)
     own = OwnTransactionEndpoints(lists, deps.postgres, catalog, callers, cursors)
     return table.routes(
-        pages=PageEndpoints(channels, badges, deps.postgres, welcoming, deps.model_status),
+        pages=PageEndpoints(
+            channels=channels,
+            badges=badges,
+            contributing=deps.contributing,
+            postgres=deps.postgres,
+            welcoming=welcoming,
+            model_status=deps.model_status,
+        ),
         documents=DocumentEndpoints(rest_document(), deps.websocket_document, welcoming),
         channels=channels,
         badges=BadgeEndpoints(badges, catalog, callers, welcoming),
         contributions=ContributionEndpoints(deps.postgres, deps.contributing, catalog, callers, idempotency),
+        contribute=ContributeEndpoints(deps.contributing, catalog, callers, welcoming, idempotency),
+        contribution_page=ContributionPageEndpoints(deps.postgres, visitors, welcoming),
         chats=ChatEndpoints(listing, catalog, callers, cursors),
         messages=MessageEndpoints(listing, callers),
         tickets=TicketEndpoints(deps.tickets, catalog, callers),

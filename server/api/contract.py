@@ -7,6 +7,8 @@ from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.checkout import CheckoutEndpoints
+from server.api.contribute_pages import ContributeEndpoints
+from server.api.contribution_page import ContributionPageEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
@@ -32,6 +34,8 @@ def rest_document() -> dict[str, Any]:
         "channels": ChannelEndpoints,
         "badges": BadgeEndpoints,
         "contributions": ContributionEndpoints,
+        "contribute": ContributeEndpoints,
+        "contribution_page": ContributionPageEndpoints,
         "chats": ChatEndpoints,
         "messages": MessageEndpoints,
         "tickets": TicketEndpoints,

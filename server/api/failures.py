@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,6 +54,8 @@ class Failures:
 
         try:
             await self._app(scope, receive, send_noted)
+        except ClientDisconnect:  # before its request was read: nobody is there to be answered
+            log.info("client_left", route=route_of(scope))
         except Exception as error:
             if began:
                 raise

@@ -28,6 +28,8 @@ KEY_CHARACTERS_MAX: Final = 64
 KEY_PATTERN: Final = f"^[!-~]{{{KEY_CHARACTERS_MIN},{KEY_CHARACTERS_MAX}}}$"
 RUN_SECONDS_MAX: Final = 25.0
 """How long a request may be carried out; shorter than its key is taken, so that nobody else begins meanwhile."""
+LOOK_SECONDS: Final = 0.2
+"""How often it is looked whether the same request was answered."""
 
 _KEY: Final = re.compile(rf"[!-~]{{{KEY_CHARACTERS_MIN},{KEY_CHARACTERS_MAX}}}")
 _OPERATIONS: Final = UUID("019ab5e0-4d2c-7a31-bb04-1de4707e4c1e")
@@ -73,7 +75,9 @@ class Idempotency:
         self._keys = keys
         self._run_seconds_max = run_seconds_max
 
-    async def once(self, request: Request, identity: Identity, key: str, work: Work) -> Response:
+    async def once(
+        self, request: Request, identity: Identity, key: str, work: Work, *, wait_seconds: float = 0.0
+    ) -> Response:
         """The answer to this request, carried out now or before.
 
         Args:
@@ -82,6 +86,8 @@ class Idempotency:
             key: `idempotency_key`, or the hidden field of a form.
             work: carries it out. It must be repeatable: another node does it again where this one dies. Its answer is
                 whole, not streamed.
+            wait_seconds: how long to wait for the same request that is being carried out, as a page does for whoever
+                has clicked twice; then it is `busy`.
 
         Raises:
             Refusal: conflict, the key was used for other content; busy, the same request is being carried out;
@@ -89,7 +95,7 @@ class Idempotency:
         """
         asked = await _repeatable(request, identity, key)
         owner = new_id()
-        kept = await self._keys.take(asked, owner)
+        kept = await self._take(asked, owner, wait_seconds)
         if kept is not None:
             return _response(kept)
         try:
@@ -101,6 +107,17 @@ class Idempotency:
             await self._leave(asked, owner)
             return response
         return await self._keep(asked, response)
+
+    async def _take(self, asked: RepeatableRequest, owner: UUID, wait_seconds: float) -> StoredAnswer | None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_seconds
+        while True:
+            try:
+                return await self._keys.take(asked, owner)
+            except Refusal as refusal:
+                if refusal.code is not Code.BUSY or loop.time() >= until:
+                    raise
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _carry_out(self, work: Work, operation_id: UUID) -> Response:
         limit = asyncio.timeout(self._run_seconds_max)

@@ -12,7 +12,7 @@ from server.api.docstrings import field_texts, text_of
 from server.api.examples import EXAMPLES
 from server.api.guide import GUIDE, TAGS
 from server.api.idempotency import HEADER, KEY_PATTERN
-from server.api.operations import CSV, HTML, JSON, Answer, Operation
+from server.api.operations import CSV, HTML, JSON, PAGES, Answer, Operation
 from server.api.problems import MEDIA_TYPE, STATUS_OF_CODE, Problem
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from server.domain.errors import TEMPORARY, Code
@@ -222,7 +222,7 @@ def _responses(operation: Operation) -> Json:
     by_status: dict[HTTPStatus, list[Code]] = {}
     for code in operation.codes:
         by_status.setdefault(STATUS_OF_CODE[code], []).append(code)
-    is_page = any(answer.media_type == HTML for answer in operation.answers.values())
+    is_page = operation.tag == PAGES
     for status, codes in sorted(by_status.items()):
         assert str(status.value) not in written, f"{status.value} is an answer and a refusal"
         written[str(status.value)] = _problem(status, codes, is_page=is_page)

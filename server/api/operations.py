@@ -19,6 +19,9 @@ HTML: Final = "text/html"
 CSV: Final = "text/csv"
 ANY: Final = "*/*"
 
+PAGES: Final = "Pages"
+"""The heading of what answers people: its refusals are pages for whoever accepts one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.channels import ChannelEndpoints, ChannelsQuery
+from server.api.contribute_form import ContributeForm
 from server.api.deps import ModelStatus
 from server.api.held_badges import held_of
 from server.api.operations import HTML, Answer, Operation, described
@@ -16,6 +17,7 @@ from server.channels.contributors import count_activation_contributors, latest_c
 from server.channels.starters import read_starters
 from server.domain.errors import Code
 from server.ledger.badge_lists import BadgeLists
+from server.ledger.contributing import Contributing
 from server.storage.postgres import Postgres
 
 
@@ -24,14 +26,17 @@ class PageEndpoints:
 
     def __init__(
         self,
+        *,
         channels: ChannelEndpoints,
         badges: BadgeLists,
+        contributing: Contributing,
         postgres: Postgres,
         welcoming: Welcoming,
         model_status: Callable[[], ModelStatus],
     ) -> None:
         self._channels = channels
         self._badges = badges
+        self._contributing = contributing
         self._postgres = postgres
         self._welcoming = welcoming
         self._model_status = model_status
@@ -70,6 +75,7 @@ class PageEndpoints:
             "contributors": await latest_contributors(self._postgres, channel.id),
             "activation_contributors": await count_activation_contributors(self._postgres, channel.id),
             "badges": [held_of(held) for held in await self._badges.on_channel(channel.id)],
+            "form": ContributeForm(channel, self._contributing.terms),
             "starters": await read_starters(self._postgres, channel.id),
             "model": {"name": model.name, "state": model.state.value, "demo": model.demo},
         }

@@ -7,6 +7,8 @@ from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
 from server.api.chats import ChatEndpoints
 from server.api.checkout import CheckoutEndpoints
+from server.api.contribute_pages import ContributeEndpoints
+from server.api.contribution_page import ContributionPageEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
@@ -29,6 +31,8 @@ def routes(
     channels: ChannelEndpoints,
     badges: BadgeEndpoints,
     contributions: ContributionEndpoints,
+    contribute: ContributeEndpoints,
+    contribution_page: ContributionPageEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
     tickets: TicketEndpoints,
@@ -47,6 +51,10 @@ def routes(
     return [
         Route("/", pages.index),
         Route("/c/{name}", pages.channel),
+        Route("/c/{name}/contribute", contribute.contribute),
+        Route("/c/{name}/contribute", contribute.pay_contribution, methods=["POST"]),
+        Route("/c/{name}/contribute/review", contribute.review_contribution),
+        Route("/contributions/{id}", contribution_page.contribution),
         Route("/c/{name}/transactions", transaction_pages.channel_transactions),
         Route("/me", transaction_pages.me),
         Route("/badges", badges.page),

@@ -1,5 +1,6 @@
 """Pages for whoever opens them: rendered for the caller, whose visit begins a visitor's session."""
 
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -16,15 +17,17 @@ class Welcoming:
         self._visitors = visitors
         self._rendering = rendering
 
-    async def page(self, request: Request, template: str, context: dict[str, Any]) -> Response:
+    async def page(
+        self, request: Request, template: str, context: dict[str, Any], *, status: int = HTTPStatus.OK
+    ) -> Response:
         """Render for whoever asks; HEAD, which browsers never open a page with, begins no session.
 
         Raises:
             Refusal: unavailable.
         """
         if request.method == "HEAD":
-            return self._rendering.page(template, context, await self._visitors.find(request))
+            return self._rendering.page(template, context, await self._visitors.find(request), status=status)
         welcome = await self._visitors.welcome(request)
-        response = self._rendering.page(template, context, welcome.identity)
+        response = self._rendering.page(template, context, welcome.identity, status=status)
         self._visitors.remember(welcome, response)
         return response

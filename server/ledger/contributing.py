@@ -10,10 +10,10 @@ from typing import Final
 from uuid import UUID
 
 from server.domain.channels import ChannelStatus
+from server.domain.dollars import dollars
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
 from server.domain.money import Funding, Share, credits_for, quote
-from server.domain.settings import Settings
 from server.domain.transactions import ContributionStatus, TransactionType
 from server.ledger.contributions import NewContribution, begin
 from server.ledger.given import Given, read_given
@@ -52,6 +52,22 @@ class Quote:
 
     rows: tuple[Share, ...]
     credits_per_dollar: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms contributions are taken now.
+
+    Attributes:
+        is_open: whether somebody takes the money.
+        credits_on_pending: whether credits can be bought for a channel that is not on air yet.
+    """
+
+    is_open: bool
+    min_cents: int
+    max_cents: int
+    credits_per_dollar: int
+    credits_on_pending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +111,16 @@ class Contributing:
         self._provider = provider
 
     @property
-    def is_open(self) -> bool:
-        """Whether somebody takes the money."""
-        return self._provider is not None
+    def terms(self) -> Terms:
+        """What holds for every contribution now."""
+        settings = self._settings.current
+        return Terms(
+            is_open=self._provider is not None,
+            min_cents=settings.contributions_min_cents,
+            max_cents=settings.contributions_max_cents,
+            credits_per_dollar=settings.credits_per_dollar,
+            credits_on_pending=settings.credits_allow_on_pending,
+        )
 
     async def quote(self, wish: Wish) -> Quote:
         """What this contribution would become now.
@@ -156,7 +179,7 @@ class Contributing:
 
     async def _quote(self, conn: Connection, wish: Wish) -> Quote:
         settings = self._settings.current
-        check_amount(wish.amount_cents, settings)
+        check_amount(wish.amount_cents, self.terms)
         rate = settings.credits_per_dollar
         if wish.credits_per_dollar not in {None, rate}:
             raise Refusal(
@@ -181,25 +204,18 @@ class Contributing:
             )
 
 
-def check_amount(amount_cents: int, settings: Settings) -> None:
-    """Refuse an amount that the settings do not allow.
+def check_amount(amount_cents: int, terms: Terms) -> None:
+    """Refuse an amount that the terms do not allow.
 
     Raises:
         Refusal: bad_request, with the bounds in cents.
     """
-    least, most = settings.contributions_min_cents, settings.contributions_max_cents
-    if not least <= amount_cents <= most:
+    if not terms.min_cents <= amount_cents <= terms.max_cents:
         raise Refusal(
             Code.BAD_REQUEST,
-            f"A contribution is at least {dollars(least)} and at most {dollars(most)}.",
-            details={"min": least, "max": most},
+            f"A contribution is at least {dollars(terms.min_cents)} and at most {dollars(terms.max_cents)}.",
+            details={"min": terms.min_cents, "max": terms.max_cents},
         )
-
-
-def dollars(cents: int) -> str:
-    """Money for people, such as ``$4`` or ``$1,250.50``."""
-    whole, rest = divmod(cents, 100)
-    return f"${whole:,}" + (f".{rest:02}" if rest else "")
 
 
 async def _find_begun(conn: Connection, contribution_id: UUID) -> _Begun | None:

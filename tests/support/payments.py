@@ -14,12 +14,14 @@ class PaperProvider:
 
     Attributes:
         name: its word in addresses and rows.
+        site_url: before the path of each checkout; empty: they are on our own site.
         orders: every one it was asked for, repetitions too.
         failures: what comes of the next ones, in this order; then it works.
         may_answer: checkouts wait for it.
     """
 
     name: str = "sandbox"
+    site_url: str = ""
     orders: list[Order] = field(default_factory=list)
     failures: list[Refusal] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
@@ -33,7 +35,7 @@ class PaperProvider:
         await self.may_answer.wait()
         if self.failures:
             raise self.failures.pop(0)
-        return Checkout(f"paper-{order.contribution_id}", f"/checkout/{order.contribution_id}")
+        return Checkout(f"paper-{order.contribution_id}", f"{self.site_url}/checkout/{order.contribution_id}")
 
     def read_event(self, body: bytes, headers: Mapping[str, str]) -> PaymentEvent:
         """Nothing comes on paper.
