@@ -117,6 +117,7 @@ class _App:
             gateway.watching.balance_changed,
             providers=providers,
             current=None if taker is Taker.NONE else taker.value,
+            channel_changed=gateway.watching.channel_changed,
         )
         gateway.start(Sweeper(parts.postgres, payments).run)
         gateway.start(Poller(parts.postgres, payments).run)

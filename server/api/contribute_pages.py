@@ -131,7 +131,7 @@ class ContributeEndpoints:
     async def _pay(self, request: Request, giver: Identity, key: str, wish: Wish) -> Response:
         async def make(contribution_id: UUID) -> Response:
             given = await self._contributing.contribute(contribution_id, giver, wish)
-            return RedirectResponse(_next_of(given), HTTPStatus.SEE_OTHER)
+            return RedirectResponse(_next_of(given), HTTPStatus.SEE_OTHER.value)
 
         return await self._idempotency.once(request, giver, key, make, wait_seconds=WAIT_SECONDS)
 

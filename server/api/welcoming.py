@@ -18,7 +18,7 @@ class Welcoming:
         self._rendering = rendering
 
     async def page(
-        self, request: Request, template: str, context: dict[str, Any], *, status: int = HTTPStatus.OK
+        self, request: Request, template: str, context: dict[str, Any], *, status: HTTPStatus = HTTPStatus.OK
     ) -> Response:
         """Render for whoever asks; HEAD, which browsers never open a page with, begins no session.
 
@@ -26,8 +26,8 @@ class Welcoming:
             Refusal: unavailable.
         """
         if request.method == "HEAD":
-            return self._rendering.page(template, context, await self._visitors.find(request), status=status)
+            return self._rendering.page(template, context, await self._visitors.find(request), status=status.value)
         welcome = await self._visitors.welcome(request)
-        response = self._rendering.page(template, context, welcome.identity, status=status)
+        response = self._rendering.page(template, context, welcome.identity, status=status.value)
         self._visitors.remember(welcome, response)
         return response

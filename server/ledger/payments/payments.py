@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -17,6 +18,9 @@ from server.storage.postgres import Connection, Postgres
 
 BalanceChanged = Callable[[Balance, CreditReason], None]
 """Told of every balance that this node has changed, after the commit."""
+
+ChannelChanged = Callable[[UUID], None]
+"""Told of every channel whose funding, status or credits this node has changed, after the commit."""
 
 log: Final = structlog.get_logger(__name__)
 
@@ -37,12 +41,14 @@ class Payments:
         *,
         providers: Mapping[str, PaymentProvider],
         current: str | None,
+        channel_changed: ChannelChanged | None = None,
     ) -> None:
         self.providers = providers
         self.current = None if current is None else providers[current]
         self._postgres = postgres
         self._credits = credits
         self._balance_changed = balance_changed
+        self._channel_changed = channel_changed
 
     async def receive(self, provider: str, body: bytes, headers: Mapping[str, str]) -> Applied:
         """Take a webhook: check who sent it, apply it, tell what it changed.
@@ -90,5 +96,7 @@ class Payments:
         )
         for balance, why in applied.balances:
             self._balance_changed(balance, why)
+        if applied.changed is not None and self._channel_changed is not None:
+            self._channel_changed(applied.changed)
         await self._credits.publish([balance for balance, _ in applied.balances])
         return applied
