@@ -51,18 +51,12 @@ def routes(
     return [
         Route("/", pages.index),
         Route("/c/{name}", pages.channel),
-        Route("/c/{name}/contribute", contribute.contribute),
-        Route("/c/{name}/contribute", contribute.pay_contribution, methods=["POST"]),
-        Route("/c/{name}/contribute/review", contribute.review_contribution),
-        Route("/contributions/{id}", contribution_page.contribution),
+        *_contributing(contributions, contribute, contribution_page),
         Route("/c/{name}/transactions", transaction_pages.channel_transactions),
         Route("/me", transaction_pages.me),
         Route("/badges", badges.page),
         Route("/api/channels", channels.list_channels),
         Route("/api/channels/{name}", channels.get_channel),
-        Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
-        Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
-        Route("/api/contributions/{id}", contributions.get_contribution),
         Route("/api/channels/{name}/contributors", contributors.list_contributors),
         Route("/api/channels/{name}/transactions", transactions.list_channel_transactions),
         Route("/api/channels/{name}/transactions.csv", transaction_csv.download_channel_transactions),
@@ -88,4 +82,19 @@ def routes(
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Mount(STATIC_PREFIX, static),
+    ]
+
+
+def _contributing(
+    contributions: ContributionEndpoints, contribute: ContributeEndpoints, page: ContributionPageEndpoints
+) -> list[BaseRoute]:
+    """The way of a contribution, over REST and for people."""
+    return [
+        Route("/c/{name}/contribute", contribute.contribute),
+        Route("/c/{name}/contribute", contribute.pay_contribution, methods=["POST"]),
+        Route("/c/{name}/contribute/review", contribute.review_contribution),
+        Route("/contributions/{id}", page.contribution),
+        Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
+        Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
+        Route("/api/contributions/{id}", contributions.get_contribution),
     ]
