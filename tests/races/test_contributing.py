@@ -84,6 +84,7 @@ async def test_of_two_who_finish_the_goal_at_once_one_does_and_the_other_gets_cr
     pages = [await node.connect(cookie) for node, cookie in zip(nodes, cookies, strict=True)]
     for page in pages:
         assert (await page.call("watch", channel=CHANNEL))["t"] == "ok"
+        await page.wait_for(of_kind("credit", why="now"))
     async with browser(nodes[0], cookies[0]) as one, browser(nodes[1], cookies[1]) as other:
         made = [await give(client, "the-race-1") for client in (one, other)]
         became = await asyncio.gather(pay(one, made[0]), pay(other, made[1]))
@@ -93,6 +94,6 @@ async def test_of_two_who_finish_the_goal_at_once_one_does_and_the_other_gets_cr
     assert parts == [("ACTIVATION", MISSING_CENTS, 0), ("CREDIT_PURCHASE", MISSING_CENTS, 50)]
     for page in pages:
         await page.wait_for(of_kind("credit", balance=50))
-        await page.wait_for(of_kind("channel", status="active"))
-        assert [event[:2] for event in told(page, "channel")] == [("active", 1_000)]
+        await page.wait_for(of_kind("channel", status="ACTIVE"))
+        assert [event[:2] for event in told(page, "channel")] == [("ACTIVE", 1_000)]
         assert told(page, "credit") == [(50, "purchase")]

@@ -12,6 +12,12 @@ from tests.support.world import made_world
 
 CHATS: Final = 3
 """More than one page of a short list."""
+ANY_AMOUNT: Final = {
+    "TALLYLIGHT_SETTING_CONTRIBUTIONS_MIN_CENTS": "1",
+    "TALLYLIGHT_SETTING_CONTRIBUTIONS_MAX_CENTS": "100000000",
+    "TALLYLIGHT_SETTING_CREDITS_PER_DOLLAR": "100",
+}
+"""The document knows the widest bounds that an admin may set: here they are set, and each amount buys a credit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ def asked_server(postgres_url: str, redis_url: str) -> Iterator[AskedServer]:
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(made_world(postgres_url, redis_url)),
-        portal.wrap_async_context_manager(gateway_process(postgres_url, redis_url)) as gateway,
+        portal.wrap_async_context_manager(gateway_process(postgres_url, redis_url, environment=ANY_AMOUNT)) as gateway,
     ):
         yield portal.call(_talk, gateway)
 

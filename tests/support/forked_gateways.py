@@ -116,6 +116,7 @@ class GatewayNest:
                 "TALLYLIGHT_REDIS_URL": redis_url,
                 "TALLYLIGHT_SECRET": SECRET,
                 "TALLYLIGHT_LLM": "scripted",
+                "TALLYLIGHT_PAYMENTS": "sandbox",
                 "TALLYLIGHT_LEASE_SECONDS": "1",
                 "TALLYLIGHT_LEASE_RENEWAL_SECONDS": "0.3",
                 "TALLYLIGHT_REAPER_SECONDS": "0.3",
