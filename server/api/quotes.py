@@ -20,19 +20,21 @@ class QuoteRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
     Attributes:
         type: what for. What an ACTIVATION has over the goal, or all of it where the goal is reached, buys credits.
-        amount: in US cents; the settings `contributions.min_cents` and `contributions.max_cents` bound it more closely.
+        amount: in US cents, without a point; bounded more closely by the settings `contributions.min_cents` and
+            `contributions.max_cents`.
     """
 
     type: TransactionType
     amount: _AmountCents
 
 
-class ContributionRequest(QuoteRequest, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+class ContributionRequest(QuoteRequest, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A contribution that is to be made.
 
     Attributes:
         type: what for. What an ACTIVATION has over the goal, or all of it where the goal is reached, buys credits.
-        amount: in US cents; the settings `contributions.min_cents` and `contributions.max_cents` bound it more closely.
+        amount: in US cents, without a point; bounded more closely by the settings `contributions.min_cents` and
+            `contributions.max_cents`.
         display_name: how a giver who is not signed in is called; without it, anonymous. A user has their own name.
         rate: the credits for a dollar that the quote told; when they are not the same any more, `conflict`.
     """
