@@ -119,7 +119,7 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
         own_transactions=own,
         transaction_csv=TransactionCsvEndpoints(lists, channels, own, callers, Downloads()),
         transaction_pages=TransactionPageEndpoints(channels, transactions, own, visitors, welcoming),
-        contributors=ContributorEndpoints(deps.postgres, channels, cursors),
+        contributors=ContributorEndpoints(deps.postgres, badges, channels, cursors),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming, deps.origins),
         webhooks=WebhookEndpoints(deps.payments),

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from server.api.channels import ChannelEndpoints
 from server.api.cursors import Cursors, list_name_of
+from server.api.held_badges import BadgeMark, marks_of
 from server.api.operations import Answer, Operation, described
 from server.api.paths import ChannelPath
 from server.api.queries import ListQuery, json_answer, read_query
@@ -15,6 +16,7 @@ from server.api.transactions import TypeTotalAnswer
 from server.channels.contributors import Contributor, contributors_page
 from server.domain.errors import Code
 from server.domain.transactions import TransactionType
+from server.ledger.badge_lists import BadgeLists
 from server.storage.postgres import Postgres
 
 
@@ -25,11 +27,13 @@ class ContributorAnswer(msgspec.Struct, frozen=True, rename="camel"):
         name: what they are called in public; null: an anonymous supporter.
         totals: what their transactions on the channel come to, one for each type.
         latest_at: when the newest of them was written.
+        badges: that they have earned on the channel, or across channels.
     """
 
     name: str | None
     totals: list[TypeTotalAnswer]
     latest_at: datetime
+    badges: list[BadgeMark]
 
 
 class ContributorList(msgspec.Struct, frozen=True, rename="camel"):
@@ -49,8 +53,9 @@ class ContributorList(msgspec.Struct, frozen=True, rename="camel"):
 class ContributorEndpoints:
     """`/api/channels/{name}/contributors`."""
 
-    def __init__(self, postgres: Postgres, channels: ChannelEndpoints, cursors: Cursors) -> None:
+    def __init__(self, postgres: Postgres, badges: BadgeLists, channels: ChannelEndpoints, cursors: Cursors) -> None:
         self._postgres = postgres
+        self._badges = badges
         self._channels = channels
         self._cursors = cursors
 
@@ -74,12 +79,14 @@ class ContributorEndpoints:
         position = self._cursors.open(list_name, query.cursor)
         page = await contributors_page(self._postgres, channel.id, position, limit=query.limit)
         following, previous = self._cursors.seal(list_name, page.next), self._cursors.seal(list_name, page.previous)
-        return json_answer(ContributorList([_answer_of(one) for one in page.items], following, previous))
+        badges = await self._badges.badges_of([one.giver for one in page.items], channel.id)
+        items = [_answer_of(one, marks_of(badges.get(one.giver, ()))) for one in page.items]
+        return json_answer(ContributorList(items, following, previous))
 
 
-def _answer_of(one: Contributor) -> ContributorAnswer:
+def _answer_of(one: Contributor, badges: list[BadgeMark]) -> ContributorAnswer:
     totals = [
         TypeTotalAnswer(TransactionType.ACTIVATION, one.activations, one.activation_cents, 0),
         TypeTotalAnswer(TransactionType.CREDIT_PURCHASE, one.purchases, one.purchase_cents, one.credits),
     ]
-    return ContributorAnswer(one.name, totals, one.latest_at)
+    return ContributorAnswer(one.name, totals, one.latest_at, badges)

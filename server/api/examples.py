@@ -21,7 +21,7 @@ from server.api.contribution_answers import (
 from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
-from server.api.held_badges import HeldBadgeAnswer, HeldBadgeList, HolderAnswer
+from server.api.held_badges import BadgeMark, HeldBadgeAnswer, HeldBadgeList, HolderAnswer
 from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
 from server.api.own_transactions import (
     ContributionsByChannel,
@@ -173,6 +173,7 @@ _BADGE: Final = BadgeAnswer(
         words="Buy 100 credits for one channel.",
     ),
 )
+_MARK: Final = BadgeMark(_BADGE.name, _BADGE.icon)
 _MY_BADGE: Final = BadgeItem(
     _BADGE,
     MineAnswer(
@@ -216,7 +217,7 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
             _TOTALS,
         ),
         ContributionsByChannel([SupportedChannelAnswer(_TRANSACTION_CHANNEL, _TOTALS, AT)], None, None, _TOTALS),
-        ContributorList([ContributorAnswer("Mara", _TOTALS, AT)], "kJQ2cGFnZQ", None),
+        ContributorList([ContributorAnswer("Mara", _TOTALS, AT, [_MARK])], "kJQ2cGFnZQ", None),
         TicketRequest("deep-sea-lab"),
         TicketAnswer("q0vXo2Vx5Yb8Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTI", 30),
         ReversalBody("The card was stolen.", 500),

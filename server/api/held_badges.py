@@ -1,11 +1,25 @@
 """The badges that were earned on a channel and who holds them, as all may see it: names, and never an id."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from server.api.badge_answers import BadgeAnswer, badge_of
+from server.domain.badges import Badge
 from server.ledger.badge_lists import HeldHere
+
+
+class BadgeMark(msgspec.Struct, frozen=True, rename="camel"):
+    """A badge beside a name.
+
+    Attributes:
+        name: for people.
+        icon: address of its drawing, one symbol of an SVG file.
+    """
+
+    name: str
+    icon: str
 
 
 class HolderAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -42,6 +56,11 @@ class HeldBadgeList(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     items: list[HeldBadgeAnswer]
+
+
+def marks_of(badges: Sequence[Badge]) -> list[BadgeMark]:
+    """The badges beside a name, in their order."""
+    return [BadgeMark(answer.name, answer.icon) for answer in map(badge_of, badges)]
 
 
 def held_of(held: HeldHere) -> HeldBadgeAnswer:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from server.api.channels import ChannelEndpoints, ChannelsQuery
 from server.api.contribute_form import ContributeForm
 from server.api.deps import ModelStatus
-from server.api.held_badges import held_of
+from server.api.held_badges import held_of, marks_of
 from server.api.operations import HTML, Answer, Operation, described
 from server.api.paths import ChannelPath
 from server.api.queries import read_query
@@ -70,9 +70,12 @@ class PageEndpoints:
         """`GET /c/{name}`: one channel."""
         channel = await self._channels.find(request)
         model = self._model_status()
+        contributors = await latest_contributors(self._postgres, channel.id)
+        badges = await self._badges.badges_of([one.giver for one in contributors], channel.id)
         context = {
             "channel": channel,
-            "contributors": await latest_contributors(self._postgres, channel.id),
+            "contributors": contributors,
+            "marks_of": {giver: marks_of(held) for giver, held in badges.items()},
             "activation_contributors": await count_activation_contributors(self._postgres, channel.id),
             "badges": [held_of(held) for held in await self._badges.on_channel(channel.id)],
             "form": ContributeForm(channel, self._contributing.terms),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, case, or_, select
 
+from server.domain.givers import Giver
 from server.domain.pages import Page, Position
 from server.storage.keyset import fetch_page, order_by_time
 from server.storage.outages import outages_refused
@@ -43,6 +44,11 @@ class Contributor:
     latest_at: datetime
     giver_id: UUID
     user_id: UUID | None
+
+    @property
+    def giver(self) -> Giver:
+        """Whom their badges belong to."""
+        return Giver.of(self.user_id, self.giver_id)
 
 
 _ORDER: Final = order_by_time(contributor.c.latest_at, contributor.c.latest_id, descending=True)

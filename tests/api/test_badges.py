@@ -158,6 +158,17 @@ async def test_badges_beside_a_name_are_those_of_this_channel_and_those_of_none(
     }
 
 
+async def test_contributors_are_listed_with_their_badges(client: httpx2.AsyncClient, books: Books) -> None:
+    channel_id = await books.channel()
+    await settle(books, channel_id, 100, await books.session())
+    (newest, *_) = (await client.get(f"/api/channels/{channel_id}/contributors")).json()["items"]
+    assert newest["badges"] == [
+        {"name": name, "icon": f"/static/badges.svg#{drawing}"}
+        for name, drawing in (("First Spark", "spark"), ("Ticket", "ticket"), ("Front Row", "hexagon"))
+    ]
+    assert "<title>First Spark</title>" in (await client.get(f"/c/{channel_id}")).text
+
+
 async def test_the_page_of_all_badges_marks_mine_and_shows_the_way_to_the_others(
     client: httpx2.AsyncClient, books: Books, postgres: Postgres
 ) -> None:
