@@ -153,6 +153,7 @@ class _App:
         )
         endpoint = Endpoint(
             EndpointDeps(
+                node=gateway.node,
                 carry_out=commands.carry_out,
                 sockets=gateway.sockets,
                 settings=parts.settings,

@@ -36,7 +36,8 @@ class Closing:
                 return
             if chat.epoch is None and not await self._takeover.take(chat):
                 raise Refusal(Code.BUSY, "An answer is running in this chat.")
-            if await self._close(chat, chat.epoch):
+            epoch = chat.epoch
+            if await self._close(chat, epoch) and chat.epoch == epoch:
                 chat.state = next_chat_state(chat.state, ChatEvent.CLOSE)
                 chat.publish(ChatClosed(ClosedReason.USER))
                 return

@@ -19,13 +19,16 @@ from server.domain.meter import Meter
 
 
 class Follower(Protocol):
-    """A socket's view of one chat. Neither method may block or raise: a producer never waits for a viewer."""
+    """A socket's view of one chat. No method may block or raise: a producer never waits for a viewer."""
 
     def push(self, event: EncodedEvent) -> None:
         """Take the next event."""
 
     def push_usage(self, usage: Usage) -> None:
         """Take the figures; only the newest ones count."""
+
+    def withdraw(self) -> None:
+        """Another node writes the chat: send nothing of what was taken and has not been sent; `reopen` follows."""
 
     def reopen(self) -> None:
         """The epoch has changed: take a snapshot before any other event."""
@@ -200,6 +203,12 @@ class LiveChat:
         self.running_tokens = 0
         self.log.release(time.monotonic())
         self.touch()
+
+    def lose(self) -> None:
+        """Another node writes it now: nothing more of what was said here leaves any socket."""
+        self.epoch = None
+        for follower in self.followers:
+            follower.withdraw()
 
     def adopt(self, other: "LiveChat") -> None:
         """Become what storage says under a new epoch, keep the followers and show them a snapshot first."""

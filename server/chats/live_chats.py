@@ -77,7 +77,7 @@ class LiveChats:
         """
         chat = self._chats.get(chat_id)
         if chat is not None and chat.epoch == lost_epoch:
-            chat.epoch = None
+            chat.lose()
             with outages_refused():
                 await self._show_stored(chat)
 
@@ -91,7 +91,7 @@ class LiveChats:
         held = [(self._chats.get(chat_id), epoch) for chat_id, epoch in lost_epochs.items()]
         lost = [chat for chat, epoch in held if chat is not None and chat.epoch == epoch]
         for chat in lost:
-            chat.epoch = None
+            chat.lose()
         for chat in lost:
             try:
                 await self._show_stored(chat)

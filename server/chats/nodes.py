@@ -83,8 +83,9 @@ class Node:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether this node has not even tried to renew its lease for so long that it may have ended unnoticed."""
-        return time.monotonic() - self._tried_seconds > self.times.lease_seconds
+        """Whether this node has not even tried to renew its lease for so long that it may have ended unnoticed; not
+        one that was given back, which is not renewed."""
+        return time.monotonic() - self._tried_seconds > self.times.lease_seconds and not self._has_left
 
     async def join(self, *, is_sole: bool) -> None:
         """Take the first lease.

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -28,7 +28,7 @@ from server.ws.encoding import encode_channel_event
 from server.ws.outbox import OVERFLOW_SECONDS, Outbox
 from server.ws.protocol import AnyCommand, Err, Hello, Ping, Pong, Strike, decode, encode
 from server.ws.subscription import Subscription
-from server.ws.uvicorn_socket import SendNow
+from server.ws.uvicorn_socket import DirectLine
 
 HELLO_SECONDS: Final = 5.0
 STRIKES_MAX: Final = 2
@@ -41,6 +41,17 @@ closes."""
 CarryOut = Callable[["Connection", AnyCommand], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
+
+
+class Lease(Protocol):
+    """What a socket asks of its node's lease (`chats/nodes.py`)."""
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it may have ended unnoticed, with other nodes writing our chats since."""
+
+    async def ensure_not_overdue(self) -> None:
+        """Learn which chats were lost; their followers have dropped what waited when this returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,8 @@ class Connection:
         receive: Receive,
         send: Send,
         *,
-        send_now: SendNow | None,
+        line: DirectLine,
+        lease: Lease,
         carry_out: CarryOut,
         settings: Settings,
         conn_id: str,
@@ -90,13 +102,14 @@ class Connection:
         self.address_digest = address_digest
         self.identity: Identity | None = None
         self.only_channel_id: UUID | None = None
-        self.outbox = Outbox(send_now)
+        self.outbox = Outbox(self._send_at_once)
         self.subscriptions: dict[int, Subscription] = {}
         self.watched: dict[UUID, Callable[[], None]] = {}
         self.last_k = 0
         self._receive = receive
         self._send = send
-        self._send_now = send_now or (lambda text: False)
+        self._line = line
+        self._lease = lease
         self._carry_out = carry_out
         self._bucket = TokenBucket.full(settings.ws_commands_per_second, settings.ws_commands_burst, time.monotonic())
         self._frame_bytes_max = settings.ws_frame_bytes
@@ -268,16 +281,28 @@ class Connection:
         except OSError:
             log.debug("socket_gone", conn=self.conn_id)
 
+    def _send_at_once(self, frame: str) -> bool:
+        return not self._lease.is_overdue and self._line.send_now(frame)
+
     async def _flush(self) -> None:
-        while not self.outbox.has_overflowed and (frame := self.outbox.take()) is not None:
-            if self._send_now(frame):
-                continue
-            async with asyncio.timeout(OVERFLOW_SECONDS) as limit:
-                self.outbox.block(partial(_end_now, limit))
-                await self._send({"type": "websocket.send", "text": frame})
-            self.outbox.unblock()
+        """Send what waits. It stays in the outbox until it can be sent at once: what waited through a freeze of this
+        process may be of a chat that is lost, and would be out of the reach of whoever learns that."""
+        while not (self.outbox.is_empty or self.outbox.has_overflowed):
+            if not self._line.writable.is_set():
+                await self._while_blocked(self._line.writable.wait())
+            elif self._lease.is_overdue:
+                await self._lease.ensure_not_overdue()
+            elif (frame := self.outbox.take()) is not None and not self._line.send_now(frame):
+                await self._while_blocked(self._send({"type": "websocket.send", "text": frame}))
         if self.outbox.has_overflowed:
             raise TimeoutError
+        self.outbox.filled.clear()
+
+    async def _while_blocked(self, waiting: Awaitable[object]) -> None:
+        async with asyncio.timeout(OVERFLOW_SECONDS) as limit:
+            self.outbox.block(partial(_end_now, limit))
+            await waiting
+        self.outbox.unblock()
 
 
 def _end_now(limit: asyncio.Timeout) -> None:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from server.auth.addresses import AddressDigests, ClientAddresses, subscriber_of
 from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
+from server.chats.nodes import Node
 from server.domain.errors import Refusal
 from server.storage.settings import LiveSettings
 from server.ws.close_codes import CloseCode
@@ -22,7 +23,7 @@ from server.ws.connection import CarryOut, Connection, Entry
 from server.ws.door import Door, Guest, ticket_among
 from server.ws.protocol import SUBPROTOCOL
 from server.ws.sockets import Sockets
-from server.ws.uvicorn_socket import send_now_of
+from server.ws.uvicorn_socket import direct_line_of
 
 RETRY_AFTER_SECONDS: Final = 2
 CONN_ID_BYTES: Final = 9
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 class EndpointDeps:
     """What the handshake works with."""
 
+    node: Node
     carry_out: CarryOut
     sockets: Sockets
     settings: LiveSettings
@@ -93,7 +95,8 @@ class Endpoint:
         connection = Connection(
             receive,
             send,
-            send_now=send_now_of(scope),
+            line=direct_line_of(scope),
+            lease=self._deps.node,
             carry_out=self._deps.carry_out,
             settings=self._deps.settings.current,
             conn_id=f"c_{secrets.token_urlsafe(CONN_ID_BYTES)}",

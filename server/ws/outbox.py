@@ -112,17 +112,16 @@ class Outbox:
             self._append(_Item(event.size_bytes + HEAD_BYTES, None, lane, event))
 
     def reopen(self, lane: Lane) -> None:
-        """Drop the events of a chat; a snapshot of it goes out before any other.
+        """Drop the events and figures of a chat; a snapshot of it goes out before any other.
 
         It goes out behind the answers to commands that wait already: one of them may be what opens the chat.
         """
-        self._drop(lane, lambda event: True)
-        self._lagging.pop(lane, None)
+        self.forget(lane)
         self._reopening.add(lane)
         self._append(_Item(0, lane=lane))
 
     def forget(self, lane: Lane) -> None:
-        """The chat is not followed any more: drop what waits of it."""
+        """Drop what waits of a chat that is not followed, or not written here, any more."""
         self._drop(lane, lambda event: True)
         self._lagging.pop(lane, None)
         self._reopening.discard(lane)
@@ -155,11 +154,14 @@ class Outbox:
         return frames[0] if len(frames) == 1 else f"[{','.join(frames)}]"
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not (self._items or self._latest or self._lagging or self._reopening)
+
+    @property
     def _is_clear(self) -> bool:
         """Whether nothing waits or is being sent, so that nothing would be overtaken."""
-        return not (
-            self._items or self._latest or self._lagging or self._reopening or self._blocked_seconds is not None
-        )
+        return self._blocked_seconds is None and self.is_empty
 
     def _append(self, item: _Item) -> None:
         if self.has_overflowed:

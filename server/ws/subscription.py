@@ -42,6 +42,10 @@ class Subscription:
         """Queue the figures; only the newest ones count."""
         self._outbox.put_latest(("usage", self.k), encode(UsageFrame(self.k, usage_figures(usage))))
 
+    def withdraw(self) -> None:
+        """Drop what waits."""
+        self._outbox.forget(self)
+
     def reopen(self) -> None:
         """The epoch has changed: a snapshot goes out before any other event."""
         self._outbox.reopen(self)

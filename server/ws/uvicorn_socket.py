@@ -5,7 +5,9 @@ uvicorn's `send` waits until the socket can be written to, closing included, and
 until it is read, a closed one too. A peer that never reads would hold both for ever.
 """
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.types import Scope
@@ -18,7 +20,7 @@ from websockets.protocol import State
 LINGER_SECONDS: Final = 10.0
 """What a slow peer gets to read the rest and the close code; then the connection is cut."""
 
-_EXTENSION: Final = "tallylight.send_now"
+_EXTENSION: Final = "tallylight"
 _FINAL_TEXT: Final = 0x81
 """The first byte of a text frame that is a whole message (RFC 6455, section 5.2)."""
 
@@ -26,10 +28,30 @@ SendNow = Callable[[str], bool]
 """Sends a text at once, without waiting; False: the socket cannot be written to for now, and nothing has happened."""
 
 
-def send_now_of(scope: Scope) -> SendNow | None:
-    """How to send at once on the websocket with this scope; None where the server is not ours."""
-    extension: dict[str, Any] = scope.get("extensions", {}).get(_EXTENSION, {})
-    return extension.get("send_now")
+def _always() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+@dataclass(frozen=True, slots=True)
+class DirectLine:
+    """What a websocket can do beyond ASGI; the defaults are of a server that is not ours.
+
+    Attributes:
+        send_now: see `SendNow`.
+        writable: set while what is sent need not wait for the peer to read.
+    """
+
+    send_now: SendNow = lambda text: False
+    writable: asyncio.Event = field(default_factory=_always)
+
+
+def direct_line_of(scope: Scope) -> DirectLine:
+    """What the websocket with this scope can do."""
+    extensions: dict[str, Any] = scope.get("extensions", {})
+    line: DirectLine = extensions.get(_EXTENSION, {}).get("line") or DirectLine()
+    return line
 
 
 class UvicornSocket(WebSocketsSansIOProtocol):
@@ -38,8 +60,8 @@ class UvicornSocket(WebSocketsSansIOProtocol):
     _owed_pong = b""
 
     async def run_asgi(self) -> None:
-        """Run the application, which finds `send_now` in its scope."""
-        self.scope["extensions"][_EXTENSION] = {"send_now": self.send_now}
+        """Run the application, which finds a `DirectLine` in its scope."""
+        self.scope["extensions"][_EXTENSION] = {"line": DirectLine(self.send_now, self.writable)}
         await super().run_asgi()
 
     def send_now(self, text: str) -> bool:

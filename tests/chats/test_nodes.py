@@ -1,13 +1,14 @@
 """A node and its lease."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from uuid import UUID
 
 from server.chats.nodes import LeaseTimes, Node
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
-from tests.support.nodes import JOIN_SECONDS
+from tests.support.nodes import JOIN_SECONDS, joined_node
 from tests.support.waiting import eventually
 
 
@@ -31,4 +32,15 @@ async def test_a_node_is_overdue_until_its_lost_chats_are_dropped(postgres_url: 
     await eventually(lambda: not node.is_overdue)
     renewing.cancel()
     await asyncio.wait([renewing])
+    await postgres.close()
+
+
+async def test_a_lease_that_was_given_back_is_not_renewed_for_a_last_frame(postgres_url: str) -> None:
+    postgres = await Postgres.open(postgres_url)
+    async with joined_node(postgres) as node:
+        await node.leave()
+        node._tried_seconds = -math.inf
+        await node.ensure_not_overdue()
+        holds = "SELECT lease_until > clock_timestamp() FROM node WHERE id = $1"
+        assert not await postgres.pool.fetchval(holds, node.id)
     await postgres.close()

@@ -5,7 +5,7 @@ import asyncio
 
 from tests.support.crowds import ROOM_FOR_CROWDS, Guest, join, tally
 from tests.support.gateways import local_gateway
-from tests.support.postgres_proxy import Side, Step, Verdict, cut_once, postgres_proxy
+from tests.support.postgres_proxy import Side, Step, Verdict, cut_once, pass_on, postgres_proxy
 from tests.support.socket_client import ChatView, Frame, of_kind
 from tests.support.waiting import eventually
 from tests.support.world import World
@@ -107,3 +107,24 @@ async def test_a_close_under_an_epoch_that_was_lost_meanwhile_is_tried_once_more
         view = ChatView(guest.k)
         for frame in guest.client.frames:
             view.apply(frame)
+
+
+async def test_a_chat_that_is_taken_behind_its_close_is_only_shown(
+    postgres_url: str, redis_url: str, world: World
+) -> None:
+    async with postgres_proxy(postgres_url) as proxy, local_gateway(proxy.url, redis_url) as gateway:
+        guest = await join(world, gateway)
+
+        async def hook(step: Step) -> Verdict:
+            """Another node takes the chat before this one hears that it is closed."""
+            if CLOSE in step.sql and step.side is Side.REPLY:
+                proxy.hook = pass_on
+                await world.postgres.pool.execute("UPDATE chat SET epoch = epoch + 1 WHERE id = $1", guest.chat_id)
+                await gateway.gateway.live_chats.drop({guest.chat_id: 1})
+            return Verdict.PASS
+
+        proxy.hook = hook
+        after = len(guest.client.frames)
+        assert (await guest.client.call("close", k=guest.k))["t"] == "ok"
+        told = [frame for frame in guest.client.frames[after:] if "rid" not in frame and frame["t"] != "credit"]
+        assert [(frame["t"], frame.get("state")) for frame in told] == [("opened", "closed")]

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.asyncio.client import connect
 
 from server.serving import listen
-from server.ws.uvicorn_socket import SendNow, UvicornSocket, send_now_of
+from server.ws.uvicorn_socket import SendNow, UvicornSocket, direct_line_of
 
 LENGTH_BORDERS = (0, 125, 126, 65_535, 65_536, 200_000)
 """Where RFC 6455 writes a length in another way, and some between."""
@@ -29,9 +29,7 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 
 
 def now_of(scope: Scope) -> SendNow:
-    send_now = send_now_of(scope)
-    assert send_now is not None
-    return send_now
+    return direct_line_of(scope).send_now
 
 
 async def test_texts_of_every_length_arrive_in_order() -> None:
@@ -94,4 +92,6 @@ async def test_a_socket_that_cannot_take_more_says_so() -> None:
 
 @pytest.mark.parametrize("extensions", [{}, {"websocket.http.response": {}}])
 async def test_another_server_offers_nothing(extensions: dict[str, dict[object, object]]) -> None:
-    assert send_now_of({"type": "websocket", "extensions": extensions}) is None
+    line = direct_line_of({"type": "websocket", "extensions": extensions})
+    assert not line.send_now("x")
+    assert line.writable.is_set()
