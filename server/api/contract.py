@@ -1,5 +1,6 @@
 """The whole table of routes as one document."""
 
+from functools import cache
 from typing import Any
 
 from server.api.admin import AdminEndpoints
@@ -26,8 +27,10 @@ from server.api.transactions import TransactionEndpoints
 from server.api.webhooks import WebhookEndpoints
 
 
+@cache
 def rest_document() -> dict[str, Any]:
-    """The OpenAPI document. The table is made of the classes, not of their instances, so that it needs no database."""
+    """The OpenAPI document, made once (a tenth of a second): nobody changes it. The table is made of the classes, not
+    of their instances, so that it needs no database."""
     classes: dict[str, Any] = {
         "pages": PageEndpoints,
         "documents": DocumentEndpoints,

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, get_args
 
 import msgspec
@@ -71,8 +72,9 @@ _EXCHANGES: Final[Mapping[type[Struct], _Exchange]] = {
 }
 
 
+@cache
 def document() -> Json:
-    """The whole document; the same on every server."""
+    """The whole document, made once: it is the same on every server, and nobody changes it."""
     commands, frames = get_args(wire.AnyCommand), get_args(wire.AnyFrame)
     messages = {tag_of(kind): _message(kind) for kind in (*commands, *frames)} | {"batch": _BATCH}
     return {

@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import httpx2
 import pytest
 
 from server.auth.api_keys import ApiKeys
@@ -16,6 +15,7 @@ from server.domain.identity import Identity, IdentityKind
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
 from tests.support.gateways import LocalGateway, local_gateway
+from tests.support.http_clients import http_client
 from tests.support.raw_socket import RawSocket
 from tests.support.world import World, made_world
 
@@ -118,7 +118,7 @@ async def test_a_key_is_no_visitor() -> None:
 
 async def socket_of(gateway: LocalGateway, secret: str) -> RawSocket:
     """A socket of this key that has said hello and opened a chat."""
-    async with httpx2.AsyncClient(base_url=gateway.url, headers={"authorization": f"Bearer {secret}"}) as http:
+    async with http_client(gateway.url, {"authorization": f"Bearer {secret}"}) as http:
         answer = await http.post("/api/ws-tickets", json={"channel": "deep-sea-lab"})
     socket = await RawSocket.open(gateway.url, [("Sec-WebSocket-Protocol", "tallylight.v1")])
     hello = {"t": "hello", "rid": 1, "client": "raw/1", "ticket": answer.json()["ticket"]}
@@ -159,7 +159,7 @@ async def test_the_chats_of_a_key_are_read_with_it_over_rest(gateway: LocalGatew
         chat = await opened_on(socket, "idem-0001")
         await socket.send(ASK.encode())
         await until(socket, "done")
-    async with httpx2.AsyncClient(base_url=gateway.url) as http:
+    async with http_client(gateway.url) as http:
         mine, theirs = ({"authorization": f"Bearer {one}"} for one in (secret, other))
         assert [one["id"] for one in (await http.get("/api/chats", headers=mine)).json()["items"]] == [chat]
         assert len((await http.get(f"/api/chats/{chat}/messages", headers=mine)).json()["items"]) == 2
@@ -169,7 +169,7 @@ async def test_the_chats_of_a_key_are_read_with_it_over_rest(gateway: LocalGatew
 
 async def test_a_revoked_key_is_refused_everywhere(gateway: LocalGateway, keys: ApiKeys) -> None:
     key, secret = await keys.create("load tester")
-    async with httpx2.AsyncClient(base_url=gateway.url, headers={"authorization": f"Bearer {secret}"}) as http:
+    async with http_client(gateway.url, {"authorization": f"Bearer {secret}"}) as http:
         assert (await http.get("/api/chats")).status_code == 200
         answer = await http.post("/api/ws-tickets", json={"channel": "deep-sea-lab"})
         await keys.revoke(key.id)

@@ -9,6 +9,7 @@ import pytest
 from server.auth.api_keys import ApiKeys
 from server.embedded.valkey import EmbeddedValkey
 from tests.support.gateways import LocalGateway, local_gateway
+from tests.support.http_clients import http_client
 from tests.support.raw_socket import RawSocket
 from tests.support.world import made_world
 
@@ -24,7 +25,7 @@ class House:
     secret: str
 
     async def ask(self) -> httpx2.Response:
-        async with httpx2.AsyncClient(base_url=self.gateway.url) as http:
+        async with http_client(self.gateway.url) as http:
             headers = {"authorization": f"Bearer {self.secret}"}
             return await http.post("/api/ws-tickets", json={"channel": "deep-sea-lab"}, headers=headers)
 

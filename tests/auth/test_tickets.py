@@ -17,6 +17,7 @@ from server.storage.redis import ticket_key
 from tests.support.databases import Databases
 from tests.support.fans import Fans
 from tests.support.gateways import local_gateway
+from tests.support.http_clients import http_client
 from tests.support.raw_socket import Header, RawSocket
 from tests.support.world import made_world
 
@@ -41,7 +42,7 @@ class House:
     async def ask(self, body: Any = None, **headers: str) -> httpx2.Response:
         """Ask for a ticket; underscores in names of headers are hyphens."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx2.AsyncClient(base_url=self.fans.gateway.url) as http:
+        async with http_client(self.fans.gateway.url) as http:
             return await http.post("/api/ws-tickets", json=body or {"channel": CHANNEL}, headers=given)
 
     async def ticket_of_page(self) -> str:
@@ -290,6 +291,6 @@ async def test_what_is_asked_wrongly_is_told(house: House, body: object, reason:
 async def test_only_json_is_read(house: House, media_type: str) -> None:
     _, secret = await house.key()
     headers = {"authorization": f"Bearer {secret}", "content-type": media_type}
-    async with httpx2.AsyncClient(base_url=house.fans.gateway.url) as http:
+    async with http_client(house.fans.gateway.url) as http:
         answer = await http.post("/api/ws-tickets", content=b'{"channel":"deep-sea-lab"}', headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

@@ -1,10 +1,11 @@
 """Gives birth to gateway processes in a tenth of the time that a new Python needs.
 
-`python -m tests.support.gateway_nest` imports everything once; each line on its input,
+`python -m tests.support.gateway_nest` imports and reads everything once; each line on its input,
 `{"environment": {…}, "log": "…"}`, forks a process that serves as `tallylight serve` does and says where on its output,
 `{"pid": …, "port": …}`. When the input ends, as it does when the tests are gone, so do all of them.
 """
 
+import gc
 import json
 import logging
 import os
@@ -12,10 +13,13 @@ import signal
 import sys
 from collections.abc import Mapping
 
+from server.api.contract import rest_document
 from server.app import create_app
 from server.config import read_config
+from server.llm.tokens import encoding
 from server.logs import configure_logs
 from server.serving import address_of, listen, serve
+from server.ws import asyncapi
 
 DRAIN_SECONDS = 3.0
 
@@ -23,6 +27,10 @@ DRAIN_SECONDS = 3.0
 def main() -> None:
     """Fork a gateway for each line; nobody waits for them, so the system may forget them at once."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    encoding()
+    rest_document()
+    asyncapi.document()
+    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
         if os.fork() == 0:

@@ -23,9 +23,10 @@ from server.gateway import Gateway
 from server.ledger.payments.options import PaymentOptions, Taker
 from server.serving import listen
 from server.ws.uvicorn_socket import UvicornSocket
+from tests.support.http_clients import http_client
 from tests.support.socket_client import SocketClient
 
-READY_SECONDS: Final = 20.0
+READY_SECONDS: Final = 60.0
 SECRET: Final = "a secret of the tests, the same for all"
 SHORT_LEASE: Final = LeaseTimes(lease_seconds=1.0, renewal_seconds=0.3, reaper_seconds=0.3)
 
@@ -55,7 +56,7 @@ class RunningGateway:
 
     async def visit(self) -> str:
         """Look at a page as a new visitor; returns the session cookie, as a browser sends it."""
-        async with httpx2.AsyncClient(base_url=self.url) as http:
+        async with http_client(self.url) as http:
             answer = await http.get("/")
             answer.raise_for_status()
             return "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
@@ -151,10 +152,10 @@ async def local_gateway(
 
 async def until_ready(url: str) -> None:
     """Wait until `/readyz` says so."""
-    async with asyncio.timeout(READY_SECONDS), httpx2.AsyncClient() as http:
+    async with asyncio.timeout(READY_SECONDS), http_client(url) as http:
         while True:
             with contextlib.suppress(httpx2.TransportError):
-                if (await http.get(f"{url}/readyz")).status_code == 200:
+                if (await http.get("/readyz")).status_code == 200:
                     return
             await asyncio.sleep(0.02)
 

@@ -4,11 +4,11 @@ codes."""
 from collections.abc import Callable
 from typing import Final
 
-import httpx2
 import pytest
 
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from tests.support.fans import Fans
+from tests.support.http_clients import http_client
 from tests.support.ids import ABSENT_ID
 from tests.support.raw_socket import Header, RawSocket
 
@@ -227,7 +227,7 @@ async def test_a_server_on_its_way_out_takes_no_sockets(fans: Fans, own_origin: 
 
 
 async def test_a_plain_request_is_not_upgraded(fans: Fans) -> None:
-    async with httpx2.AsyncClient(base_url=fans.gateway.url) as http:
+    async with http_client(fans.gateway.url) as http:
         assert (await http.get("/ws")).is_client_error
 
 
