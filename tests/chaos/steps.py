@@ -47,20 +47,29 @@ def is_of_a_reaper(step: Step) -> bool:
     return "AS answer_id" in step.sql or "FOR SHARE)" in step.transaction
 
 
-def each_of(steps: Sequence[Step]) -> list[Point]:
+def each_of(steps: Sequence[Step], *, first_only: bool = False) -> list[Point]:
     """A point for each of these steps of an earlier play: the same request or reply, as many times after its first one.
 
     What runs at the same time comes in another order each time, so a number alone would miss some steps and meet others
     twice. The reply to a query that changes and locks nothing is none of them: to lose it is to lose the next request.
+
+    Args:
+        first_only: whether each kind of request or reply is meant only where it comes first: half as many points.
     """
     met: Counter[tuple[Side, str]] = Counter()
     points = []
-    for step in steps:
-        if step.side is Side.REPLY and step.sql.lstrip().startswith("SELECT") and " FOR " not in step.sql:
-            continue
-        met[_kind(step)] += 1
-        points.append(_at_time(_kind(step), met[_kind(step)]))
+    for kind in dict.fromkeys(_kinds(steps)) if first_only else _kinds(steps):
+        met[kind] += 1
+        points.append(_at_time(kind, met[kind]))
     return points
+
+
+def _kinds(steps: Sequence[Step]) -> list[tuple[Side, str]]:
+    return [
+        _kind(step)
+        for step in steps
+        if not (step.side is Side.REPLY and step.sql.lstrip().startswith("SELECT") and " FOR " not in step.sql)
+    ]
 
 
 def _at_time(kind: tuple[Side, str], times: int) -> Point:
@@ -122,3 +131,12 @@ class Strike:
         if self.act is not None:
             self.act()
         return self.verdict
+
+
+def assert_each_part_struck(strikes: Sequence[Strike]) -> None:
+    """Check that these struck at every statement that changes money or messages, and at its commit, on both sides."""
+    places = [one.seen[-1] for one in strikes if one.has_struck]
+    for part in _PARTS:
+        for side in Side:
+            assert any(step.side is side and part in step.sql for step in places), (side, part)
+            assert any(step.side is side and step.is_commit_of(part) for step in places), (side, part)
