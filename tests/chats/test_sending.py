@@ -1,8 +1,7 @@
 """A message before its turn: what is refused before the model is asked, who waits for whom, and for how long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import Callable
 
 import pytest
 
@@ -11,17 +10,15 @@ from server.auth.sessions import SessionLimits, Sessions
 from server.chats.line import WAITING_MAX
 from server.chats.live_chat import LiveChat
 from server.chats.sending import PATIENCE_SECONDS
-from server.config import ModelKind
 from server.domain.identity import Identity
-from server.llm.script import Pace
 from server.llm.scripted_server import ScriptedServer
 from tests.support.crowds import Guest, join
-from tests.support.gateways import SCRIPTED, LocalGateway, local_gateway
+from tests.support.gateways import LocalGateway, local_gateway
 from tests.support.postgres_proxy import Side, Step, Verdict, pass_on, postgres_proxy
 from tests.support.rows import Rows
 from tests.support.socket_client import Frame, of_kind
 from tests.support.waiting import eventually
-from tests.support.world import World, made_world
+from tests.support.world import World
 
 QUICK = "Who wins tonight? [[tokens=3 delay_ms=0 rate=0]]"
 TURNS = 40
@@ -31,32 +28,6 @@ LOCK = "AS last_seq"
 """Of the commit of a message: the chats are locked and read."""
 LOAD = "AS channel_model"
 """Of the reading of a chat."""
-
-
-@pytest.fixture
-async def world(postgres_url: str, redis_url: str) -> AsyncIterator[World]:
-    """The demo channels; clean books at the end."""
-    async with made_world(postgres_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[ScriptedServer]:
-    """A provider that keeps what it was asked."""
-    server = ScriptedServer(Pace(), "usual-model")
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def asking(
-    postgres_url: str, redis_url: str, world: World, upstream: ScriptedServer
-) -> AsyncIterator[LocalGateway]:
-    """A gateway that asks this provider."""
-    model = replace(SCRIPTED, kind=ModelKind.OPENAI, name="usual-model", base_url=upstream.base_url, api_key="key")
-    async with local_gateway(postgres_url, redis_url, model=model) as running:
-        yield running
 
 
 async def make_visitor(world: World) -> tuple[Identity, str]:

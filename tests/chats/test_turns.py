@@ -1,8 +1,7 @@
 """How a running answer ends when Postgres, or another node, does not let it end as usual."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,25 +16,24 @@ from server.chats.nodes import Node
 from server.chats.settling import Settling
 from server.chats.transcript import LiveMessage
 from server.chats.turns import Turn, TurnDeps
-from server.config import ModelKind
+from server.config import ModelConfig
 from server.domain.chats import CreditState, MessageStatus, MessageType
 from server.ledger.credits import Credits
 from server.llm.answers import AnswerLimits, AnswerRequest, Answers, Piece
 from server.llm.model import PromptMessage
-from server.llm.script import Pace
 from server.llm.scripted_model import ScriptedModel
 from server.llm.scripted_server import ScriptedServer
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
 from server.ws.encoding import encode_event
 from tests.support.crowds import join
-from tests.support.gateways import SCRIPTED, local_gateway
+from tests.support.gateways import local_gateway
 from tests.support.nodes import joined_node
 from tests.support.postgres_proxy import Side, Step, Verdict, postgres_proxy
 from tests.support.rows import Rows
 from tests.support.socket_client import of_kind
 from tests.support.waiting import eventually
-from tests.support.world import World, made_world
+from tests.support.world import World
 
 ENDLESS = "Tell me everything. [[tokens=5000 delay_ms=0 rate=100]]"
 QUICK = "Who wins tonight? [[tokens=3 delay_ms=0 rate=0]]"
@@ -43,29 +41,12 @@ SAVE = "BEGIN"
 """The first statement with which an answer is saved, and it alone where nothing else is asked."""
 
 
-@pytest.fixture
-async def world(postgres_url: str, redis_url: str) -> AsyncIterator[World]:
-    """The demo channels; clean books at the end."""
-    async with made_world(postgres_url, redis_url) as made:
-        yield made
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[ScriptedServer]:
-    """A provider that notices who hangs up."""
-    server = ScriptedServer(Pace(), "usual-model")
-    await server.start()
-    yield server
-    await server.stop()
-
-
 async def test_a_stopped_answer_leaves_its_provider_before_it_is_saved(
-    postgres_url: str, redis_url: str, world: World, upstream: ScriptedServer
+    postgres_url: str, redis_url: str, world: World, upstream: ScriptedServer, upstream_model: ModelConfig
 ) -> None:
-    model = replace(SCRIPTED, kind=ModelKind.OPENAI, name="usual-model", base_url=upstream.base_url, api_key="key")
     async with (
         postgres_proxy(postgres_url) as proxy,
-        local_gateway(proxy.url, redis_url, model=model) as gateway,
+        local_gateway(proxy.url, redis_url, model=upstream_model) as gateway,
     ):
         guest = await join(world, gateway)
         assert (await guest.send(ENDLESS))["t"] == "ok"
