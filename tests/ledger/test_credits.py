@@ -1,7 +1,6 @@
 """Admission by the copy in Redis: what it says when Redis is right, wrong, empty or gone."""
 
 import asyncio
-import time
 from uuid import UUID
 
 from server.embedded.postgres import EmbeddedPostgres
@@ -130,11 +129,10 @@ async def test_without_redis_everybody_is_admitted_at_once(books: Books, disposa
     channel_credits = Credits(books.postgres, redis)
     assert await channel_credits.reserve(channel_id, new_id())
     disposable_valkey.stop()
-    began = time.perf_counter()
-    assert all([await channel_credits.reserve(channel_id, new_id()) for _ in range(200)])
-    await channel_credits.publish([Balance(channel_id, 1, 1)], [new_id()])
-    await channel_credits.release(channel_id, new_id())
-    assert time.perf_counter() - began < 1.0
+    async with asyncio.timeout(30):  # 100 s if each of them waited
+        assert all([await channel_credits.reserve(channel_id, new_id()) for _ in range(200)])
+        await channel_credits.publish([Balance(channel_id, 1, 1)], [new_id()])
+        await channel_credits.release(channel_id, new_id())
     await redis.close()
 
 

@@ -47,7 +47,7 @@ async def test_in_a_silent_outage_a_crowd_is_turned_away_together(proxy: Postgre
         waits = (postgres.pool.fetchval("SELECT 1") for _ in range(100))
         outcomes = await asyncio.gather(*waits, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {NoConnection}
-        assert loop.time() - began_seconds < 3 * WAIT_SECONDS
+        assert loop.time() - began_seconds < 30 * WAIT_SECONDS  # 50 if two of them waited at a time
         proxy.flow()
 
 
