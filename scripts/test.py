@@ -12,6 +12,8 @@ from tests.support.chromium import find_chromium  # noqa: E402 - the root is kno
 
 WORKERS_MAX = 4
 """Each worker has a PostgreSQL and a Valkey of its own."""
+WORKERS_BEYOND_CORES = 1
+"""Many tests wait more than they compute: for a lease to end, for an outage to be noticed, for a browser."""
 NO_BROWSER = "No Chromium here: the browser tests are left out. Install chromium, or name one with TALLYLIGHT_CHROMIUM."
 
 
@@ -31,7 +33,8 @@ def main() -> None:
         sys.stderr.write(NO_BROWSER + "\n")
     chosen = " and ".join(f"not {marker}" for marker in left_out)
     os.chdir(ROOT)
-    workers = ["-n", str(min(WORKERS_MAX, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder"]
+    count = min(WORKERS_MAX, (os.cpu_count() or 1) + WORKERS_BEYOND_CORES)
+    workers = ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder"]
     os.execv(sys.executable, [sys.executable, "-m", "pytest", "-q", *workers, "-m", chosen, *rest])  # noqa: S606
 
 
