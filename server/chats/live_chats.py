@@ -77,7 +77,8 @@ class LiveChats:
         """
         chat = self._chats.get(chat_id)
         if chat is not None and chat.epoch == lost_epoch:
-            chat.lose()
+            if lost_epoch is not None:
+                chat.lose()
             with outages_refused():
                 await self._show_stored(chat)
 
@@ -105,7 +106,7 @@ class LiveChats:
             return
         if loaded is None:
             self._chats.pop(chat.facts.id, None)
-        else:
+        elif chat.read_mark != loaded.live.read_mark:  # else somebody has shown it meanwhile
             chat.adopt(loaded.live)
 
     def owned(self) -> Mapping[UUID, int]:

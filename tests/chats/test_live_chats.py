@@ -5,6 +5,7 @@ from uuid import UUID
 
 from server.chats.history import load_chat
 from server.chats.live_chats import LiveChats
+from server.domain.events import EncodedEvent, Usage
 from server.storage.postgres import Postgres
 from server.ws.encoding import encode_event
 from tests.support.rows import Rows
@@ -65,4 +66,41 @@ async def test_lost_chats_are_all_dropped_before_the_first_is_shown(postgres_url
             assert [chat.epoch for chat in (kept, *lost)] == [1, None, None]
         await dropping
     assert all(chat.read_mark == (1, "OPEN", 4) for chat in lost)
+    await postgres.close()
+
+
+class Counting:
+    """A follower that counts its snapshots."""
+
+    snapshots = 0
+
+    def push(self, event: EncodedEvent) -> None:
+        """It is not told any."""
+
+    def push_usage(self, usage: Usage) -> None:
+        """Nor these."""
+
+    def withdraw(self) -> None:
+        """It keeps nothing."""
+
+    def reopen(self) -> None:
+        """One more."""
+        self.snapshots += 1
+
+
+async def test_a_lost_chat_that_is_shown_twice_at_once_is_shown_once(postgres_url: str) -> None:
+    postgres = await Postgres.open(postgres_url)
+    rows = Rows(postgres)
+    live_chats, follower = LiveChats(postgres, encode_event), Counting()
+    chat = await live_chats.get(await rows.chat(await rows.session(), await rows.active_channel()))
+    assert chat is not None
+    chat.epoch, chat.read_mark = 1, (0, "OPEN", 4)
+    chat.follow(follower)
+    async with asyncio.TaskGroup() as group, postgres.pool.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
+        group.create_task(live_chats.drop({chat.facts.id: 1}))
+        await eventually(lambda: waits_for_a_lock(postgres))
+        group.create_task(live_chats.reload(chat.facts.id, None))
+    assert follower.snapshots == 1
+    assert chat.read_mark == (1, "OPEN", 4)
     await postgres.close()
