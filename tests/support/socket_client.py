@@ -15,7 +15,7 @@ import client.view
 from client.view import Verdict
 from tests.support.contract import faults_of, faults_of_answer
 
-DEADLINE_SECONDS: Final = 15.0
+DEADLINE_SECONDS: Final = 60.0
 
 Frame = Mapping[str, Any]
 Matches = Callable[[Frame], bool]
