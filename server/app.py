@@ -138,23 +138,10 @@ class _App:
         gateway.start(Revocations(keys, gateway.sockets).run)
         checks = LedgerChecks(parts.postgres, parts.redis, daily_hour=self._config.ledger_check_hour)
         gateway.start(checks.run)
-        commands = Commands(
-            CommandDeps(
-                node_id=gateway.node.id,
-                door=door,
-                catalog=gateway.catalog,
-                opening=gateway.opening,
-                sending=gateway.sending,
-                closing=gateway.closing,
-                watching=gateway.watching,
-                settings=parts.settings,
-                sockets=gateway.sockets,
-            )
-        )
         endpoint = Endpoint(
             EndpointDeps(
                 node=gateway.node,
-                carry_out=commands.carry_out,
+                carry_out=_commands(gateway, parts, door).carry_out,
                 sockets=gateway.sockets,
                 settings=parts.settings,
                 origins=self._origins,
@@ -238,6 +225,22 @@ def _make_model(config: ModelConfig) -> Model:
             english_only=_is_local(config),
             max_tokens_field="max_tokens" if _is_local(config) else "max_completion_tokens",
             extra_body=LOCAL_SAMPLING if _is_local(config) else {},
+        )
+    )
+
+
+def _commands(gateway: Gateway, parts: GatewayParts, door: Door) -> Commands:
+    return Commands(
+        CommandDeps(
+            node_id=gateway.node.id,
+            door=door,
+            catalog=gateway.catalog,
+            opening=gateway.opening,
+            sending=gateway.sending,
+            closing=gateway.closing,
+            watching=gateway.watching,
+            settings=parts.settings,
+            sockets=gateway.sockets,
         )
     )
 
