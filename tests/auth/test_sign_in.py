@@ -12,6 +12,7 @@ from server.domain.identity import IdentityKind
 from server.domain.users import UserRole
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
+from tests.ledger.losing_proxy import open_through_a_losing_proxy
 from tests.support.people import sign_in_again, signed_in
 from tests.support.rows import Rows
 
@@ -149,3 +150,18 @@ async def test_a_user_has_a_session_for_each_device(postgres: Postgres, sessions
     on_the_way = await sign_in_again(postgres, at_home.user_id, "mara_k")
     assert at_home.session_id != on_the_way.session_id
     assert await sessions.find(at_home.token) == at_home.identity
+
+
+async def test_a_sign_in_whose_reply_is_lost_is_done_once_and_its_token_works(
+    rows: Rows, sessions: Sessions, postgres_url: str
+) -> None:
+    visitor, _ = await sessions.create_visitor()
+    user_id, other = await rows.user("mara_k"), await rows.user("jonas")
+    async with open_through_a_losing_proxy(postgres_url) as (postgres, proxy):
+        for somebody, is_fresh in ((user_id, False), (other, True)):
+            proxy.replies_to_lose = 1
+            done = await Sessions(postgres, LIMITS).sign_in(visitor.session_id, somebody)
+            assert proxy.replies_to_lose == 0
+            assert done.is_fresh == is_fresh
+            assert await sessions.find(done.token) == done.identity
+    assert await rows.postgres.pool.fetchval("SELECT count(*) FROM session") == 2

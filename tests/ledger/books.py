@@ -18,9 +18,14 @@ NODE = UUID("01a202c0-0000-7000-8000-000000000001")
 
 @dataclass
 class Books:
-    """Writes what a test begins with; all of it stands in the ledger, so the check is clean."""
+    """Writes what a test begins with; all of it stands in the ledger, so the check is clean.
+
+    Attributes:
+        are_broken: a test that breaks them on purpose says so; all others leave them right.
+    """
 
     postgres: Postgres
+    are_broken: bool = False
 
     async def channel(self, credits_: int = 0, *, goal_cents: int = 1_000, is_active: bool = True) -> UUID:
         """A channel; on air, unless told otherwise, because somebody gave all of its goal."""

@@ -26,8 +26,12 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def books(postgres: Postgres) -> Books:
-    return Books(postgres)
+async def books(postgres: Postgres) -> AsyncIterator[Books]:
+    """Books to keep; they are checked at the end, whatever the test was about."""
+    made = Books(postgres)
+    yield made
+    if not made.are_broken:
+        await made.assert_clean()
 
 
 @pytest.fixture

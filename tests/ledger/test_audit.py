@@ -29,6 +29,7 @@ class World:
 
     async def corrupt(self, *statements: str) -> list[Finding]:
         """Write past every trigger, reference and check; returns what the check says then."""
+        self.books.are_broken = True
         async with self.books.postgres.pool.acquire() as conn:
             await conn.execute(
                 """

@@ -42,6 +42,7 @@ async def test_of_many_nodes_one_does_it(postgres: Postgres, redis: Redis) -> No
 
 async def test_every_row_that_is_wrong_is_an_error_in_the_log(checks: LedgerChecks, books: Books) -> None:
     channel_id = await books.channel()
+    books.are_broken = True
     await books.postgres.pool.execute("UPDATE channel SET credit_balance = 7")
     with capture_logs() as logs:
         report = await checks.check_of_the_day()

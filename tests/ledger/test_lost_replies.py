@@ -10,10 +10,13 @@ from server.ledger.accounts import Balance
 from server.ledger.adjustments import Adjustment, adjust
 from server.ledger.contributions import begin, settle
 from server.ledger.credits import Credits
+from server.ledger.reversal_requests import ReversalRequest, Reversals
 from server.storage.ids import new_id
 from server.storage.postgres import TRANSACTION_TRIES, Postgres, is_unreachable
+from server.storage.redis import Redis, balance_key
 from tests.ledger.books import Books
 from tests.ledger.losing_proxy import LosingProxy, open_through_a_losing_proxy
+from tests.ledger.test_reversals import Desk
 
 
 @pytest.fixture
@@ -80,3 +83,18 @@ async def test_a_connection_that_is_always_lost_is_not_tried_for_ever(
         await postgres.transact(lambda conn: conn.execute("SELECT 1"))
     assert is_unreachable(lost.value)
     assert proxy.commits_to_lose == 0
+
+
+async def test_a_reversal_is_done_once_and_published(
+    books: Books, channel_credits: Credits, redis: Redis, lossy: tuple[Postgres, LosingProxy]
+) -> None:
+    postgres, proxy = lossy
+    channel_id = await books.channel()
+    bought = await Desk(books).bought(channel_id, 500)
+    proxy.replies_to_lose = 2
+    reversals = Reversals(postgres, channel_credits)
+    recorded = await reversals.reverse(ReversalRequest(bought, "key-0001", 200, "why"))
+    assert proxy.replies_to_lose == 0
+    assert (recorded.amount_cents, recorded.credits) == (-200, -20)
+    assert await books.entries(channel_id) == [(1, "PURCHASE", 50, 50), (2, "ADJUST", -20, 30)]
+    assert await redis.run(lambda client: client.hget(balance_key(channel_id), "b")) == b"30"
