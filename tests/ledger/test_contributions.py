@@ -126,6 +126,7 @@ async def test_a_reversed_contribution_does_not_settle_again(books: Books) -> No
     channel_id = await books.channel()
     new = await books.contribution(channel_id, CREDIT_PURCHASE, 100)
     await books.settle(new.id)
+    books.are_broken = True  # nothing was reversed
     await books.postgres.pool.execute("UPDATE contribution SET status = 'REVERSED' WHERE id = $1", new.id)
     assert await books.settle(new.id) is None
 
@@ -223,6 +224,7 @@ async def test_a_transaction_is_claimed_once(books: Books) -> None:
     channel_id, user_id, other = await books.channel(), await books.user(), await books.user()
     settlement = await books.give(channel_id, CREDIT_PURCHASE, 100)
     claim = 'UPDATE "transaction" SET user_id = $2 WHERE contribution_id = $1'
+    books.are_broken = True  # the session stays nobody's
     await books.postgres.pool.execute(claim, settlement.contribution_id, user_id)
     for somebody in (other, None):
         with pytest.raises(asyncpg.RestrictViolationError):
