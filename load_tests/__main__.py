@@ -13,7 +13,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from load_tests import machine, meter, report
+from load_tests import machine, meter, report, starts
 from load_tests.figures import Run
 from load_tests.first_token import first_token
 from load_tests.idle import idle
@@ -25,6 +25,7 @@ from load_tests.steady import SteadyPlan, steady
 STREAMS_MAX: Final = 2_000
 CONNECTIONS_MAX: Final = 10_000
 MESSAGES_MAX: Final = 2_000
+STARTS_MAX: Final = 50_000
 SECONDS_MAX: Final = 240
 """A stamp makes six tokens of one: a longer answer would come to the end of its chat."""
 ROUNDS_MAX: Final = 20
@@ -133,6 +134,39 @@ def first_token_command(
         return await first_token(stage, running, messages, round_, delay_ms=delay_ms, per_second=per_second)
 
     _run(context.obj, [measure], contestants(server or list(Server), beside), rounds, rate=rate, delay_ms=delay_ms)
+
+
+@app.command("starts")
+def starts_command(
+    *,
+    chats: Annotated[int, typer.Option(min=100, max=STARTS_MAX, help="Chats of each run.")] = 6_000,
+    per_second: Annotated[float, typer.Option(min=1, max=5_000, help="Of the run at a steady pace.")] = 200,
+    rounds: Rounds = 2,
+) -> None:
+    """Chats that start on one hot channel: how many a second, beside the least that Postgres needs for it."""
+    for name, value in report.origin().items():
+        console.print(f"{name}: {value}", highlight=False)
+    with open_stage(rate=30, delay_ms=100) as stage:
+        machine.pin(os.getpid(), machine.SERVER_CORE)
+        try:
+            uvloop.run(_starts(stage, chats, per_second, rounds))
+        finally:
+            uvloop.run(stage.check_books())
+
+
+async def _starts(stage: Stage, chats: int, per_second: float, rounds: int) -> None:
+    async with starts.open_hall(stage, 3 * chats * rounds) as hall:
+        for round_ in range(1, rounds + 1):
+            crowded = await starts.crowded(hall, chats)
+            bare = await starts.bare(hall, chats, round(crowded.batch))
+            spread = await starts.spread(hall, chats, per_second)
+            for name, rate in (("group commit", crowded), ("bare function", bare), (f"at {per_second:g}/s", spread)):
+                console.print(
+                    f"{name}, round {round_}: {rate.per_second:,.0f} starts/s, {rate.batch:.1f} a transaction, "
+                    f"{rate.cpu_us:.0f} µs CPU each, p50 {rate.delays.at_ms[50.0]:.1f} ms, "
+                    f"p99 {rate.delays.at_ms[99.0]:.1f} ms",
+                    highlight=False,
+                )
 
 
 @app.command("meter")
