@@ -155,12 +155,16 @@ def starts_command(
 
 
 async def _starts(stage: Stage, chats: int, per_second: float, rounds: int) -> None:
-    async with starts.open_hall(stage, 3 * chats * rounds) as hall:
+    async with starts.open_hall(stage, 4 * chats * rounds) as hall:
         for round_ in range(1, rounds + 1):
-            crowded = await starts.crowded(hall, chats)
-            bare = await starts.bare(hall, chats, round(crowded.batch))
-            spread = await starts.spread(hall, chats, per_second)
-            for name, rate in (("group commit", crowded), ("bare function", bare), (f"at {per_second:g}/s", spread)):
+            of_users = await starts.crowded(hall, chats, of_visitors=False)
+            rates = {
+                "group commit": of_users,
+                "bare function": await starts.bare(hall, chats, round(of_users.batch)),
+                "group commit, visitors": await starts.crowded(hall, chats, of_visitors=True),
+                f"visitors at {per_second:g}/s": await starts.spread(hall, chats, per_second),
+            }
+            for name, rate in rates.items():
                 console.print(
                     f"{name}, round {round_}: {rate.per_second:,.0f} starts/s, {rate.batch:.1f} a transaction, "
                     f"{rate.cpu_us:.0f} µs CPU each, p50 {rate.delays.at_ms[50.0]:.1f} ms, "

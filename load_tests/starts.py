@@ -100,11 +100,15 @@ class Hall:
     chats: deque[tuple[UUID, UUID]]
     node_id: UUID
 
-    def starts(self, count: int) -> Iterator[Start]:
-        """The first messages of so many of them, each of a visitor of its own."""
+    def starts(self, count: int, *, of_visitors: bool = False) -> Iterator[Start]:
+        """The first messages of so many of them, each of another session.
+
+        Args:
+            of_visitors: whether each counts toward the quota of its session and of an address of its own.
+        """
         for _ in range(min(count, len(self.chats))):
             chat_id, session_id = self.chats.popleft()
-            visitor = VisitorClaim(session_id, str(session_id), VISITOR_CHATS_MAX)
+            visitor = VisitorClaim(session_id, str(session_id), VISITOR_CHATS_MAX) if of_visitors else None
             yield Start(
                 chat_id=chat_id,
                 channel_id=self.channel_id,
@@ -149,9 +153,9 @@ async def open_hall(stage: Stage, count: int) -> AsyncIterator[Hall]:
         await postgres.close()
 
 
-async def crowded(hall: Hall, count: int) -> Rate:
+async def crowded(hall: Hall, count: int, *, of_visitors: bool) -> Rate:
     """Start so many chats with the group commit; each of `CLIENTS` fans starts the next one when theirs has begun."""
-    starts = hall.starts(count)
+    starts = hall.starts(count, of_visitors=of_visitors)
 
     async def fan(commits: GroupCommit, delays_us: list[int]) -> None:
         while (start := next(starts, None)) is not None:
@@ -167,7 +171,7 @@ async def spread(hall: Hall, count: int, per_second: float) -> Rate:
         await asyncio.sleep(after_seconds)
         delays_us.append(await _begin(commits, start))
 
-    starts = enumerate(hall.starts(count))
+    starts = enumerate(hall.starts(count, of_visitors=True))
     return await _measured(hall, [partial(fan, start=start, after_seconds=n / per_second) for n, start in starts])
 
 

@@ -138,27 +138,29 @@ async def write_admitted(
         today,
     )
     assert status == f"UPDATE {len(admitted)}", status
-    await connection.executemany(
+    await connection.execute(
         """
         INSERT INTO message
                (id, chat_id, seq, type, content, tokens, status, author, parent_id, model, idem, created_at)
-        VALUES ($1, $2, $3, 'USER', $4, $5, 'DONE', $6, $7, NULL, $8, $9),
-               ($10, $2, $3 + 1, 'AI', '', 0, 'STREAMING', NULL, $1, $11, NULL, $9)
+        SELECT turn.message_id, turn.chat_id, turn.seq, 'USER', turn.text, turn.prompt_tokens, 'DONE', turn.author_ref,
+               turn.parent_id, NULL, turn.idem, $11::timestamptz
+          FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::int[], $7::uuid[], $8::text[])
+               AS turn (message_id, chat_id, seq, text, prompt_tokens, author_ref, parent_id, idem)
+         UNION ALL
+        SELECT turn.answer_id, turn.chat_id, turn.seq + 1, 'AI', '', 0, 'STREAMING', NULL,
+               turn.message_id, turn.model, NULL, $11::timestamptz
+          FROM unnest($1::uuid[], $2::uuid[], $3::int[], $9::uuid[], $10::text[])
+               AS turn (message_id, chat_id, seq, answer_id, model)
         """,
-        [
-            (
-                one.start.message_id,
-                one.start.chat_id,
-                one.seq,
-                one.start.text,
-                one.start.prompt_tokens,
-                one.start.author_ref,
-                one.start.parent_id,
-                one.start.idem,
-                now,
-                one.start.answer_id,
-                one.start.model,
-            )
-            for one in admitted
-        ],
+        [start.message_id for start in starts],
+        [start.chat_id for start in starts],
+        [one.seq for one in admitted],
+        [start.text for start in starts],
+        [start.prompt_tokens for start in starts],
+        [start.author_ref for start in starts],
+        [start.parent_id for start in starts],
+        [start.idem for start in starts],
+        [start.answer_id for start in starts],
+        [start.model for start in starts],
+        now,
     )
