@@ -6,6 +6,7 @@ dies in between, the next try goes on where it was.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,13 +24,15 @@ from server.storage.postgres import Connection, Postgres
 from server.storage.settings import LiveSettings
 
 CURRENCY: Final = "USD"
+CHECKOUT_OPEN_FOR: Final = timedelta(hours=12)
+"""How long a contribution can be paid. Stripe takes 30 minutes to 24 hours; the middle leaves room for wrong clocks."""
 
 _CHANNEL: Final = """
     SELECT title, status, activation_funding_cents, activation_goal_cents FROM channel WHERE id = $1
 """
 _BEGUN: Final = """
     SELECT contribution.channel_id, session_id, type, amount_cents, credits_per_dollar, display_name, provider,
-           contribution.status, title
+           contribution.status, contribution.created_at, title
       FROM contribution JOIN channel ON channel.id = contribution.channel_id WHERE contribution.id = $1
 """
 # News of the payment may have come before this: then it has a status already, and maybe its reference.
@@ -95,6 +98,7 @@ class _Begun:
     credits_per_dollar: int
     provider: str
     status: ContributionStatus
+    created_at: datetime
     title: str
 
 
@@ -229,6 +233,7 @@ async def _find_begun(conn: Connection, contribution_id: UUID) -> _Begun | None:
         row["credits_per_dollar"],
         row["provider"],
         ContributionStatus(row["status"]),
+        row["created_at"],
         row["title"],
     )
 
@@ -260,4 +265,5 @@ def _order(contribution_id: UUID, begun: _Begun) -> Order:
         currency=CURRENCY,
         description=f"{begun.title}: {bought}",
         return_url=f"/contributions/{contribution_id}",
+        expires_at=begun.created_at + CHECKOUT_OPEN_FOR,
     )

@@ -75,7 +75,9 @@ async def test_paying_credits_and_leads_back(till: Till) -> None:
     answer = await till.choose("pay")
     assert (answer.status_code, answer.headers["location"]) == (303, BACK)
     assert (await till.status(), (await till.books.balance(till.channel_id)).balance) == ("SETTLED", 60)
-    assert "This is paid." in (await till.browser.get(till.path)).text
+    page = await till.browser.get(till.path)
+    for text in ("This is paid.", "What it became", "$4", "60 credits"):
+        assert text in page.text, text
     await till.books.assert_clean()
 
 

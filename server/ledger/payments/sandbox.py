@@ -171,10 +171,11 @@ class Sandbox:
                     await self._deliver(body)
 
     async def _decide_later(self, payment: Payment) -> None:
-        pending = _told(payment, PaymentKind.PENDING, due=self._now() + self._later_seconds)
-        await self._deliver(msgspec.json.encode(pending))
+        pending = self.pending_body(payment)
+        await self._deliver(pending)
+        paid = _paid_later(msgspec.json.decode(pending, type=_Told))
         try:
-            self._on_their_way.put_nowait(msgspec.json.encode(_paid_later(pending)))
+            self._on_their_way.put_nowait(msgspec.json.encode(paid))
         except asyncio.QueueFull:
             log.warning("sandbox_payment_left_to_the_poller", contribution=str(payment.contribution_id))
 
@@ -188,6 +189,10 @@ class Sandbox:
             refunded_cents: of a refund, how much went back.
         """
         return msgspec.json.encode(_told(payment, kind, number=number, refunded_cents=refunded_cents))
+
+    def pending_body(self, payment: Payment) -> bytes:
+        """The news of a payment that is on its way, and says when it comes."""
+        return msgspec.json.encode(_told(payment, PaymentKind.PENDING, due=self._now() + self._later_seconds))
 
     def sign(self, body: bytes, *, at_seconds: float | None = None) -> str:
         """The signature of news, to be sent as ``SIGNATURE_HEADER``; None is now."""

@@ -59,7 +59,7 @@ class FakeStripe:
 
     def _make(self, form: dict[str, str]) -> Json:
         number = len(self.sessions) + 1
-        session = {
+        session: Json = {
             "id": f"cs_test_{number}",
             "object": "checkout.session",
             "status": "open",
