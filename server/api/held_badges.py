@@ -39,8 +39,8 @@ class HeldBadgeAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
     Attributes:
         badge: which one.
-        count: how many hold it; counted up to 10,000 users and as many visitors.
-        latest: the newest 20 of them.
+        count: how many hold it; 1,000: so many or more.
+        latest: the newest 20 of those that were counted.
     """
 
     badge: BadgeAnswer

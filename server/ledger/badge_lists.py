@@ -20,7 +20,8 @@ CHANNELS_SHOWN_MAX: Final = 100
 """Channels on which somebody has earned a badge, the latest of each badge; the count is of all."""
 HOLDERS_SHOWN_MAX: Final = 20
 """Holders of a badge on a channel, the latest; the count is of all, up to `HOLDERS_COUNTED_MAX`."""
-HOLDERS_COUNTED_MAX: Final = 10_000
+HOLDERS_COUNTED_MAX: Final = 1_000
+"""The channel's page is opened often: beyond it a count says "or more"."""
 
 # What users and visitors hold, in one shape. The list of a visitor has the words of the wire.
 _OF_GIVERS: Final = """
@@ -62,7 +63,7 @@ _HOLDERS: Final = """
         ) AS found
     ), numbered AS (
         SELECT *, row_number() OVER (PARTITION BY badge_id ORDER BY earned_at DESC, user_id, session_id) AS place,
-               count(*) OVER (PARTITION BY badge_id) AS count
+               least(count(*) OVER (PARTITION BY badge_id), $4) AS count
           FROM holder
     )
     SELECT numbered.badge_id, numbered.earned_at, numbered.count,
@@ -133,8 +134,8 @@ class HeldHere:
     """A badge that somebody has earned on a channel.
 
     Attributes:
-        count: of its holders, up to ``HOLDERS_COUNTED_MAX`` users and as many visitors.
-        latest: the newest ``HOLDERS_SHOWN_MAX`` of them.
+        count: of its holders, ``HOLDERS_COUNTED_MAX`` at most, which means so many or more.
+        latest: the newest ``HOLDERS_SHOWN_MAX`` of those that were counted.
     """
 
     badge: Badge

@@ -48,4 +48,5 @@ Index(
     session_badge.c.badges,
     postgresql_using="gin",
     postgresql_ops={"badges": "jsonb_path_ops"},
+    postgresql_with={"fastupdate": "off"},  # looked at with every channel's page, and seldom written
 )
