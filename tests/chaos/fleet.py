@@ -72,29 +72,29 @@ class Browser:
     cookie: str
 
     async def persist(
-        self, path: str, *, key: str | None = None, json: Any = None, form: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        key: str | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
-        """POST it, at any gateway, until the answer is not a temporary one."""
-        headers = {"origin": ORIGIN, "cookie": self.cookie, "accept": "application/json"}
+        """POST one of the three kinds of body, at any gateway, until the answer is not a temporary one."""
+        sent = {"origin": ORIGIN, "cookie": self.cookie, "accept": "application/json", **(headers or {})}
         if key is not None:
-            headers["idempotency-key"] = key
+            sent["idempotency-key"] = key
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                answer = await self._try(path, headers, json, form)
-                if answer is not None and not _is_temporary(answer):
-                    return answer
+                try:
+                    url = self.rng.choice(self.fleet.alive).url + path
+                    answer = await self.http.post(url, headers=sent, json=json, data=form, content=content)
+                    if not _is_temporary(answer):
+                        return answer
+                except (httpx2.TransportError, IndexError):  # it was killed; or none is alive at the moment
+                    pass
                 await asyncio.sleep(self.rng.uniform(PAUSE_SECONDS, 3 * PAUSE_SECONDS))
-
-    async def _try(
-        self, path: str, headers: Mapping[str, str], json: Any, form: Mapping[str, str] | None
-    ) -> httpx2.Response | None:
-        if not self.fleet.alive:
-            return None
-        url = self.rng.choice(self.fleet.alive).url + path
-        try:
-            return await self.http.post(url, headers=dict(headers), json=json, data=form)
-        except httpx2.TransportError:
-            return None
 
 
 def _is_temporary(answer: httpx2.Response) -> bool:

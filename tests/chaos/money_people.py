@@ -15,11 +15,15 @@ from websockets.exceptions import WebSocketException
 from server.auth.cookies import LOOPBACK_NAME
 from server.auth.sessions import SessionLimits, Sessions
 from server.domain.errors import Code, Refusal
+from server.domain.payments import PaymentKind
 from server.domain.users import UserRole
+from server.ledger.payments.sandbox import SIGNATURE_HEADER, Payment, Sandbox
 from server.storage.ids import new_id
 from server.storage.outages import is_outage
 from server.storage.postgres import Postgres
 from tests.chaos.fleet import Browser, Fleet
+from tests.support.forked_gateways import ORIGIN
+from tests.support.gateways import SECRET
 from tests.support.people import signed_in
 from tests.support.rows import Rows
 
@@ -40,6 +44,7 @@ class Told:
         messages: (chat, message) of those that were answered `ok`.
         reversals: id → (what it reverses, amount) of those that were answered 201.
         claims: session → user of those who signed in.
+        refunds: contribution → cents, of those whose news was taken.
     """
 
     contributions: dict[UUID, int] = field(default_factory=dict)
@@ -47,6 +52,7 @@ class Told:
     messages: set[tuple[UUID, UUID]] = field(default_factory=set)
     reversals: dict[UUID, tuple[UUID, int]] = field(default_factory=dict)
     claims: dict[UUID, UUID] = field(default_factory=dict)
+    refunds: dict[UUID, int] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
 
 
@@ -78,15 +84,18 @@ class People:
             contribution_id = await self._contribute(browser, rng)
             if contribution_id is None:
                 continue
-            paying = asyncio.create_task(self._pay(browser, rng, contribution_id))
-            if number == signs_in_after:
-                user_id = await persistently(lambda: Rows(self.postgres).user(f"fan_{new_id().hex}"))
-                done = await persistently(lambda user_id=user_id: sessions.sign_in(identity.session_id, user_id))  # type: ignore[misc]
-                assert not done.is_fresh
-                self.told.claims[identity.session_id] = user_id
-                await paying
-                browser = self._browser(rng, done.token)
-            await paying
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pay(browser, rng, contribution_id))
+                if number == signs_in_after:
+                    token = await both.create_task(self._sign_in(sessions, identity.session_id))
+            browser = self._browser(rng, token)
+
+    async def _sign_in(self, sessions: Sessions, session_id: UUID) -> str:
+        user_id = await persistently(lambda: Rows(self.postgres).user(f"fan_{new_id().hex}"))
+        done = await persistently(lambda: sessions.sign_in(session_id, user_id))
+        assert not done.is_fresh
+        self.told.claims[session_id] = user_id
+        return done.token
 
     async def _contribute(self, browser: Browser, rng: random.Random) -> UUID | None:
         amount = rng.choice((100, 150, 333, 1_000))
@@ -154,6 +163,24 @@ class People:
             else:
                 self._note(answer)
             await asyncio.sleep(rng.random() * 0.5)
+
+    async def refund(self, rng: random.Random) -> None:
+        """The provider gives back what somebody paid, whole or in part, and tells it twice."""
+        await asyncio.sleep(rng.random())
+        left = sorted(self.told.paid - self.told.refunds.keys())
+        if not left:
+            return
+        contribution_id = rng.choice(left)
+        amount = self.told.contributions[contribution_id]
+        cents = rng.choice((amount, max(1, amount // 2)))
+        provider, browser = Sandbox(self.postgres, SECRET.encode(), ORIGIN), self._browser(rng, "none")
+        payment = Payment(contribution_id, amount, "USD")
+        body = provider.body(payment, PaymentKind.REFUNDED, refunded_cents=cents)
+        for _ in range(2):
+            headers = {"content-type": "application/json", SIGNATURE_HEADER: provider.sign(body)}
+            answer = await browser.persist(f"/webhooks/{provider.name}", content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+        self.told.refunds[contribution_id] = cents
 
     async def again_and_again(self, act: Callable[[random.Random], Awaitable[None]], rng: random.Random) -> None:
         while not self._is_over():

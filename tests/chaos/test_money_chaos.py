@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -31,6 +32,7 @@ SECONDS: Final = 60.0
 GIVERS: Final = 4
 CHATTERS: Final = 3
 ADMINS: Final = 2
+REFUNDERS: Final = 1
 LOST_COMMITS: Final = 0.02
 """The share of commits whose reply is lost, and with it the connection."""
 SETTLED_WITHIN_SECONDS: Final = 60.0
@@ -114,7 +116,13 @@ async def test_whatever_was_told_of_money_is_so_after_a_minute_of_faults(
         people = People(gateways, world.postgres, node, http, time.monotonic() + SECONDS)
         proxy.hook = faults.judge
         async with asyncio.TaskGroup() as tasks:
-            for act, count in ((people.give, GIVERS), (people.chat, CHATTERS), (people.administer, ADMINS)):
+            crowd = (
+                (people.give, GIVERS),
+                (people.chat, CHATTERS),
+                (people.administer, ADMINS),
+                (people.refund, REFUNDERS),
+            )
+            for act, count in crowd:
                 for number in range(count):
                     dice = random.Random(f"{seed} {act.__name__} {number}")
                     tasks.create_task(people.again_and_again(act, dice))
@@ -163,10 +171,33 @@ async def expect_all_of_it(world: World, told: Told) -> None:
     assert {one: told.contributions[one] for one in told.paid}.items() <= settled.items()
     reversals = await fetch('SELECT id, reverses_id, amount_cents FROM "transaction" WHERE reverses_id IS NOT NULL')
     assert told.reversals.items() <= {row[0]: (row[1], row[2]) for row in reversals}.items()
+    await expect_refunds(world, told)
     messages = await fetch("SELECT chat_id, id FROM message WHERE type = 'USER'")
     assert told.messages <= {tuple(row) for row in messages}
     charged = await fetch("SELECT id FROM chat WHERE credit_state IN ('SPENT', 'REFUNDED')")
     assert {chat_id for chat_id, _ in told.messages} <= {row["id"] for row in charged}
     claims = {row["id"]: row["user_id"] for row in await fetch("SELECT id, user_id FROM session")}
     assert told.claims.items() <= claims.items()
-    assert all((told.contributions, told.paid, told.messages, told.reversals, told.claims)), told
+    assert all((told.contributions, told.paid, told.messages, told.reversals, told.claims, told.refunds)), told
+
+
+async def expect_refunds(world: World, told: Told) -> None:
+    """Each was taken back once, or is kept with the reason that it could not be: an admin was there before."""
+    rows = await world.postgres.pool.fetch(
+        """
+        SELECT contribution_id, -sum(amount_cents)::bigint AS cents FROM "transaction"
+         WHERE reverses_id IS NOT NULL AND provider_reference LIKE 'sandbox_refund_%' GROUP BY contribution_id
+        """
+    )
+    taken = {row["contribution_id"]: row["cents"] for row in rows}
+    events = await world.postgres.pool.fetch(
+        "SELECT payload ->> 'contribution' AS id, problem FROM provider_event WHERE type = 'payment.refunded'"
+    )
+    problems = {UUID(row["id"]): row["problem"] for row in events}
+    assert told.refunds.keys() <= problems.keys()
+    for contribution_id, cents in told.refunds.items():
+        if problems[contribution_id] is None:
+            assert taken[contribution_id] == cents
+        else:
+            assert problems[contribution_id] == "REFUND_REFUSED"
+            assert contribution_id not in taken
