@@ -16,6 +16,7 @@ from server.chats.live_chat import LiveChat
 from server.chats.live_chats import LiveChats
 from server.chats.settling import Settling
 from server.chats.takeover import UNREADABLE_ROUNDS_MAX, Takeover
+from server.domain.givers import Giver
 from server.embedded.valkey import EmbeddedValkey
 from server.ledger.credits import Credits
 from server.storage.ids import new_id
@@ -23,6 +24,7 @@ from server.storage.postgres import Postgres
 from server.storage.redis import checkpoint_key
 from server.ws.encoding import encode_event
 from tests.ledger.books import Books
+from tests.ledger.fans import held
 from tests.support.nodes import joined_node
 from tests.support.postgres_proxy import PostgresProxy, Side, Step, Verdict, pass_on, postgres_proxy
 from tests.support.rows import Rows
@@ -144,6 +146,13 @@ async def test_a_dead_nodes_answer_is_kept_as_its_checkpoint_has_it(scene: Scene
     row = await scene.stored()
     assert (row["epoch"], row["state"], row["status"], row["content"]) == (2, "OPEN", "INTERRUPTED", TEXT)
     assert not await scene.world.redis.run(lambda client: client.exists(scene.key))
+
+
+async def test_a_first_answer_that_a_dead_node_left_earns_the_badge_for_chats(scene: Scene) -> None:
+    session_id = await scene.world.postgres.pool.fetchval("SELECT session_id FROM chat WHERE id = $1", scene.chat_id)
+    assert await held(scene.world.postgres, Giver(session_id=session_id)) == set()
+    assert await scene.takeover.reap() == 1
+    assert await held(scene.world.postgres, Giver(session_id=session_id)) == {("ring", None)}
 
 
 async def test_an_answer_waits_for_a_redis_that_comes_back(lone_scene: tuple[Scene, EmbeddedValkey]) -> None:
