@@ -72,7 +72,7 @@ async def test_from_the_form_to_the_thanks(visitor: httpx2.AsyncClient, postgres
     contribution_id = paid.headers["location"].removeprefix("/checkout/")
     path = f"/contributions/{contribution_id}"
     waiting = await visitor.get(path)
-    assert "are not paid yet" in waiting.text
+    assert "Your $16 has not arrived yet" in waiting.text
     assert f'href="/checkout/{contribution_id}"' in waiting.text
     await postgres.transact(lambda connection: settle(connection, UUID(contribution_id)))
     assert "$10 finished the goal, $6 bought 60 credits. Lab is on air." in (await visitor.get(path)).text
