@@ -94,17 +94,22 @@ class TransactionFilter:
         return [] if self.type is None else [transaction.c.type == self.type]
 
     @property
+    def lower(self) -> list[ColumnElement[bool]]:
+        """What bounds the time from below, as conditions of a row."""
+        begin = self.days.begin
+        return [] if begin is None else [transaction.c.created_at >= begin]
+
+    @property
+    def upper(self) -> list[ColumnElement[bool]]:
+        """What bounds the time from above."""
+        written, end = transaction.c.created_at, self.days.end
+        bounds = [] if end is None else [written < end]
+        return bounds if self.until is None else [*bounds, written <= self.until]
+
+    @property
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Everything but the type, as conditions of a row."""
-        written = transaction.c.created_at
-        conditions = []
-        if self.days.begin is not None:
-            conditions.append(written >= self.days.begin)
-        if self.days.end is not None:
-            conditions.append(written < self.days.end)
-        if self.until is not None:
-            conditions.append(written <= self.until)
-        return conditions
+        """Everything as conditions of a row."""
+        return [*self.type_condition, *self.lower, *self.upper]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,36 +191,49 @@ def keys_of_channel(
     Returns:
         A statement of the columns ``amount_cents``, ``created_at`` and ``id``.
     """
-    conditions = [transaction.c.channel_id == channel_id, *filter_.conditions]
+    of_channel = transaction.c.channel_id == channel_id
     if not reading.sort.by_amount:
-        return _walk(reading, [*conditions, *filter_.type_condition])
+        return _walk(reading, [of_channel, *filter_.type_condition], filter_)
     if filter_.has_days and rows_in_range <= SORTED_ROWS_MAX:
-        in_range = _KEYS.where(*conditions, *filter_.type_condition).cte("in_range")
+        in_range = _KEYS.where(of_channel, *filter_.conditions).cte("in_range")
         return _of_few(in_range.prefix_with("MATERIALIZED"), reading)
-    walks = [_amount_walks(reading, [*conditions, transaction.c.type == type_]) for type_ in filter_.types]
+    walks = [_amount_walks(reading, [of_channel, transaction.c.type == type_], filter_) for type_ in filter_.types]
     return _merged([*chain.from_iterable(walks)], reading)
 
 
 def keys_of_giver(owned: ColumnElement[bool], filter_: TransactionFilter, reading: Reading) -> Select[Any]:
     """As `keys_of_channel`, of the rows that fulfil `owned`: those of one user or session, few enough to be sorted."""
-    return _walk(reading, [owned, *filter_.conditions, *filter_.type_condition])
+    return _walk(reading, [owned, *filter_.type_condition], filter_)
 
 
-def _walk(reading: Reading, conditions: Conditions) -> Select[Any]:
+def _walk(reading: Reading, conditions: Conditions, filter_: TransactionFilter) -> Select[Any]:
     """The rows beside the reading's key, in its order."""
-    return _in_order(_beyond(_KEYS.where(*conditions), transaction.c, reading), transaction.c, reading)
+    within = (*filter_.lower, *filter_.upper) if reading.sort.by_amount else _left_by_key(filter_, reading)
+    statement = _KEYS.where(*conditions, *within)
+    return _in_order(_beyond(statement, transaction.c, reading), transaction.c, reading)
 
 
-def _amount_walks(reading: Reading, conditions: Conditions) -> list[Select[Any]]:
+def _amount_walks(reading: Reading, conditions: Conditions, filter_: TransactionFilter) -> list[Select[Any]]:
     """Walks over one type's index by amount that have the page between them."""
     key, amount = reading.key, transaction.c.amount_cents
     if key is None:
-        return [_walk(reading, conditions)]
+        return [_walk(reading, conditions, filter_)]
     same, time, id_ = amount == key.amount_cents, transaction.c.created_at, transaction.c.id
     later = _compared((time, id_), key.values[1:], falling=reading.falling)
     other = amount < key.amount_cents if reading.falling else amount > key.amount_cents
-    parts = ((*conditions, same, later), (*conditions, other))
+    parts = (
+        (*conditions, same, later, *_left_by_key(filter_, reading)),
+        (*conditions, other, *filter_.lower, *filter_.upper),
+    )
     return [_in_order(_KEYS.where(*part), transaction.c, reading) for part in parts]
+
+
+def _left_by_key(filter_: TransactionFilter, reading: Reading) -> list[ColumnElement[bool]]:
+    """The bounds of the time that are no part of "beyond the key". The key is a row of the list, so of those that lie
+    in the direction it comes from it is the nearer one; given both, an index walks from the farther one to the key."""
+    if reading.key is None:
+        return [*filter_.lower, *filter_.upper]
+    return filter_.lower if reading.falling else filter_.upper
 
 
 def _of_few(in_range: CTE, reading: Reading) -> Select[Any]:

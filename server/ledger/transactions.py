@@ -216,9 +216,7 @@ def _list_of_giver(identity: Identity, channel_id: UUID | None, filter_: Transac
     sums = (func.count(), func.sum(transaction.c.amount_cents), func.sum(transaction.c.credits))
     return _List(
         lambda reading, _: keys_of_giver(owned, filter_, reading),
-        _totals(transaction.c.type, sums)
-        .where(owned, *filter_.type_condition, *filter_.conditions)
-        .group_by(transaction.c.type),
+        _totals(transaction.c.type, sums).where(owned, *filter_.conditions).group_by(transaction.c.type),
         filter_.types,
     )
 

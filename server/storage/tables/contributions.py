@@ -114,7 +114,16 @@ Index(
     transaction.c.id.desc(),
 )
 Index("ix_transaction_user", transaction.c.user_id, transaction.c.created_at.desc(), transaction.c.id.desc())
-Index("ix_transaction_unclaimed", transaction.c.session_id, postgresql_where=transaction.c.user_id.is_(None))
+Index(
+    "ix_transaction_unclaimed",
+    transaction.c.session_id,
+    transaction.c.channel_id,
+    transaction.c.type,
+    transaction.c.created_at,
+    transaction.c.id,
+    postgresql_include=["amount_cents", "credits"],
+    postgresql_where=transaction.c.user_id.is_(None),
+)
 Index(
     "ix_transaction_channel_amount",
     transaction.c.channel_id,

@@ -53,6 +53,12 @@ STATEMENTS = (
         ON "transaction" (user_id, channel_id, type, created_at, id) INCLUDE (amount_cents, credits)
         WHERE user_id IS NOT NULL
     """,
+    "DROP INDEX ix_transaction_unclaimed",
+    """
+    CREATE INDEX ix_transaction_unclaimed
+        ON "transaction" (session_id, channel_id, type, created_at, id) INCLUDE (amount_cents, credits)
+        WHERE user_id IS NULL
+    """,
     """
     CREATE OR REPLACE FUNCTION add_to_totals() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
