@@ -1,11 +1,13 @@
 """Who pays for a channel: what each gave to activation and what they bought in credits, the latest first."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, or_, select
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.givers import Giver
 from server.domain.pages import Page, Position
@@ -88,7 +90,8 @@ async def contributors_page(
     with outages_refused():
         async with postgres.engine.connect() as connection:
             page = await fetch_page(connection, _contributors_of(channel_id), _ORDER, position, limit)
-    return Page([_contributor_of(row) for row in page.items], page.next, page.previous)
+            names = await _names_of(connection, channel_id, page.items)
+    return Page([_contributor_of(row, names) for row in page.items], page.next, page.previous)
 
 
 async def count_activation_contributors(postgres: Postgres, channel_id: UUID) -> int:
@@ -105,23 +108,7 @@ async def count_activation_contributors(postgres: Postgres, channel_id: UUID) ->
 
 
 def _contributors_of(channel_id: UUID) -> Select[Any]:
-    # A visitor is called as in the latest contribution that has a name.
-    called = (
-        select(contribution.c.display_name)
-        .where(
-            contribution.c.session_id == contributor.c.giver_id,
-            contribution.c.user_id.is_(None),
-            contribution.c.channel_id == contributor.c.channel_id,
-            contribution.c.display_name.is_not(None),
-            contribution.c.settled_at.is_not(None),
-        )
-        .order_by(contribution.c.settled_at.desc(), contribution.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    username = select(user.c.username).where(user.c.id == contributor.c.user_id).scalar_subquery()
     return select(
-        case((contributor.c.user_id.is_(None), called), else_=username).label("name"),
         contributor.c.activations,
         contributor.c.activation_cents,
         contributor.c.purchases,
@@ -136,5 +123,28 @@ def _contributors_of(channel_id: UUID) -> Select[Any]:
     )
 
 
-def _contributor_of(row: Row[Any]) -> Contributor:
-    return Contributor(**{field: getattr(row, field) for field in Contributor.__slots__})
+async def _names_of(
+    connection: AsyncConnection, channel_id: UUID, rows: Sequence[Row[Any]]
+) -> Mapping[UUID, str | None]:
+    """Names of the users and sessions of these rows; a visitor is called as in the latest contribution with a name."""
+    users = [row.user_id for row in rows if row.user_id is not None]
+    usernames = select(user.c.id, user.c.username).where(user.c.id.in_(users))
+    called = (
+        select(contribution.c.session_id, contribution.c.display_name)
+        .distinct(contribution.c.session_id)
+        .where(
+            contribution.c.session_id.in_([row.giver_id for row in rows if row.user_id is None]),
+            contribution.c.user_id.is_(None),
+            contribution.c.channel_id == channel_id,
+            contribution.c.display_name.is_not(None),
+            contribution.c.settled_at.is_not(None),
+        )
+        .order_by(contribution.c.session_id, contribution.c.settled_at.desc(), contribution.c.id.desc())
+    )
+    found = [tuple(row) for statement in (usernames, called) for row in await connection.execute(statement)]
+    return dict(found)
+
+
+def _contributor_of(row: Row[Any], names: Mapping[UUID, str | None]) -> Contributor:
+    figures = {field: getattr(row, field) for field in Contributor.__slots__ if field != "name"}
+    return Contributor(name=names.get(row.giver_id), **figures)

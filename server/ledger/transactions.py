@@ -90,9 +90,10 @@ class _List:
 class Transactions:
     """Reads transactions. It never writes."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, *, batch_rows: int = BATCH_ROWS) -> None:
         # One snapshot for the rows and their totals, or they would disagree about what was written between them.
         self._engine = postgres.snapshots
+        self._batch_rows = batch_rows
 
     async def of_channel(
         self,
@@ -183,11 +184,11 @@ class Transactions:
                 rows_in_range = sum(total.transactions for total in await _read_totals(connection, list_))
         position: Position | None = None
         while True:
-            reading = Reading.of(sort, position, BATCH_ROWS + 1)
+            reading = Reading.of(sort, position, self._batch_rows + 1)
             with outages_refused():
                 async with self._engine.connect() as connection:
                     rows = await _read_rows(connection, list_, reading, rows_in_range)
-            page = page_of(rows, position, BATCH_ROWS, _place)
+            page = page_of(rows, position, self._batch_rows, _place)
             yield page.items
             if page.next is None:
                 return
