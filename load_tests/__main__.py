@@ -17,9 +17,7 @@ from load_tests import machine, meter, report, starts
 from load_tests.figures import Run
 from load_tests.first_token import first_token
 from load_tests.idle import idle
-from load_tests.ledger import plans
-from load_tests.ledger.place import YEARS_MAX, measured_years
-from load_tests.ledger.years import Years
+from load_tests.ledger.command import ledger
 from load_tests.profiles import Profile
 from load_tests.servers import RunningServer, StartServer, contestants
 from load_tests.stage import Stage, open_stage
@@ -52,6 +50,8 @@ Beside = Annotated[
 Rounds = Annotated[int, typer.Option(min=1, max=ROUNDS_MAX, help="How often each server is measured, in turns.")]
 Rate = Annotated[float, typer.Option(min=1, max=1_000, help="Tokens a second of each answer.")]
 DelayMs = Annotated[float, typer.Option(min=0, max=10_000, help="What the model waits before its first token.")]
+
+app.command("ledger")(ledger)
 
 Measure = Callable[[Stage, RunningServer, int], Coroutine[None, None, Run]]
 
@@ -183,33 +183,6 @@ def meter_command() -> None:
         console.print(f"{name}: {value}", highlight=False)
     machine.pin(os.getpid(), machine.SERVER_CORE)
     console.print(f"meter: {meter.microseconds_per_token():.2f} µs a token")
-
-
-@app.command("ledger")
-def ledger_command(
-    *,
-    transactions: Annotated[int, typer.Option(min=10_000, max=YEARS_MAX, help="How many there are.")] = 5_000_000,
-    folder: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Where the rows stay, to be measured again; else nowhere.")
-    ] = None,
-    only_fill: Annotated[bool, typer.Option(help="Make the rows in the folder, and measure another time.")] = False,
-    plans_page: Annotated[
-        Path | None, typer.Option("--plans", dir_okay=False, help="A page of Markdown to write figures and plans to.")
-    ] = None,
-) -> None:
-    """Lists of transactions at the size of years: what a page costs, at any depth and with any filter."""
-    source = report.origin()
-    years = Years(transactions, of_first=transactions * 2 // 5, channels=2_000, givers=max(100, transactions // 25))
-
-    def told(what: str) -> None:
-        console.print(what, highlight=False)
-
-    timings = measured_years(years, folder, told, only_fill=only_fill)
-    console.print(*(f"{name}: {value}" for name, value in source.items()), sep="\n", highlight=False)
-    if timings:
-        plans.show(timings, console)
-    if timings and plans_page is not None:
-        plans.save(timings, {**source, "rows": f"{transactions:,} transactions, 2 of 5 on one channel"}, plans_page)
 
 
 def _run(

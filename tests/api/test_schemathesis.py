@@ -64,8 +64,8 @@ def has_floats(body: object) -> bool:
 
 def ask(case: Case, server: AskedServer, headers: dict[str, str]) -> None:
     """Ask, and check the answer in every way; a cursor that was made up is refused however well it is formed, days may
-    be in the wrong order, and what was typed into a form is judged by its page. 5.0 is an integer to JSON Schema, and no
-    amount of cents to us."""
+    be in the wrong order, and what was typed into a form is judged by its page. 5.0 is an integer to JSON Schema, and
+    no amount of cents to us."""
     is_typed = case.operation.path.startswith(PAGES_WITH_FORMS)
     is_unfit = not {"cursor", "channelsCursor", "from"}.isdisjoint(case.query or {})
     is_made_up = is_typed or is_unfit or has_floats(case.body)
