@@ -19,11 +19,11 @@ from server.ledger.transaction_keys import Key, TransactionFilter, TransactionSo
 from server.ledger.transactions import Transactions
 from server.storage.postgres import Connection, Postgres
 
-PLACES: Final = 40
+PLACES: Final = 30
 """Random places of each list; each is read from in both directions."""
 ENDS: Final = 10
 """How often its first and its last page are read."""
-GIVERS: Final = 200
+GIVERS: Final = 100
 SEED: Final = 20261128
 CHOOSING_SECONDS: Final = 120.0
 
@@ -69,8 +69,11 @@ async def choose_cases(url: str) -> list[Case]:
         channel_id: UUID = await conn.fetchval("SELECT id FROM channel WHERE name = 'channel-1'")
         last = await conn.fetchval("SELECT max(day) FROM transaction_total")
         made: list[Case] = []
+        keys: dict[TransactionFilter, list[Key]] = {}
         for list_ in _lists(channel_id, last):
-            made += await _of_list(conn, list_, chance)
+            if list_.filter not in keys:
+                keys[list_.filter] = await _some_keys(conn, list_, chance)
+            made += await _of_list(conn, list_, keys[list_.filter])
         made += await _of_givers(conn, channel_id, chance)
         return [case for case in made if case.reads]
     finally:
@@ -96,8 +99,7 @@ def _lists(channel_id: UUID, last: date) -> list[_List]:
     ]
 
 
-async def _of_list(conn: Connection, list_: _List, chance: random.Random) -> list[Case]:
-    keys = await _some_keys(conn, list_, chance)
+async def _of_list(conn: Connection, list_: _List, keys: Sequence[Key]) -> list[Case]:
     middle = [list_.at(key.at(backwards=backwards)) for key in keys for backwards in (False, True)]
     end = await _end_of(conn, list_)
     places = {"first": [list_.at(None)] * ENDS, "middle": middle, "last": [list_.at(end)] * ENDS}
