@@ -11,7 +11,8 @@ import pytest
 from server.domain.identity import Identity
 from server.domain.pages import Position
 from server.domain.transactions import TransactionType
-from server.ledger.transaction_keys import TransactionFilter, TransactionSort
+from server.ledger.contributions import settle
+from server.ledger.transaction_keys import Key, TransactionFilter, TransactionSort
 from server.ledger.transactions import ListedTransaction, Transactions
 from server.storage.postgres import Postgres
 from tests.ledger.books import Books
@@ -87,6 +88,10 @@ async def walk(
     return rows, position
 
 
+def place_of(row: ListedTransaction, *, backwards: bool = False) -> Position:
+    return Key(row.amount_cents, row.created_at, row.id).at(backwards=backwards)
+
+
 def ids_of(rows: list[ListedTransaction]) -> list[UUID]:
     return [row.id for row in rows]
 
@@ -106,11 +111,25 @@ async def test_from_the_oldest_on_nothing_is_skipped_or_repeated_up_to_the_end(t
     assert ids_of(rows) == ids[: len(rows)]
 
 
+async def test_who_began_earlier_and_ends_later_comes_behind_the_place_that_was_reached(traffic: Traffic) -> None:
+    """The time of a row is read under the channel's lock, or the walk has passed it when the row appears."""
+    books, reader = traffic.books, Transactions(traffic.books.postgres)
+    slow = await books.contribution(traffic.channel_id, TransactionType.CREDIT_PURCHASE, 900)
+    async with books.postgres.pool.acquire() as conn, conn.transaction():
+        await conn.execute("SELECT 1")
+        await traffic.write(500)
+        found = await reader.of_channel(traffic.channel_id, TransactionFilter(), TransactionSort.OLDEST, limit=100)
+        assert found.page.next is None
+        await settle(conn, slow.id)
+    reached = place_of(found.page.items[-1])
+    found = await reader.of_channel(traffic.channel_id, TransactionFilter(), TransactionSort.OLDEST, reached, limit=100)
+    assert [row.amount_cents for row in found.page.items] == [900]
+
+
 async def test_backwards_to_the_newest_nothing_is_skipped_or_repeated(traffic: Traffic) -> None:
     async with traffic.running():
         down, _ = await walk(traffic, TransactionSort.NEWEST)
-        end = Position(f"{down[-1].amount_cents} {down[-1].created_at.isoformat()}", str(down[-1].id), backwards=True)
-        up, _ = await walk(traffic, TransactionSort.NEWEST, end, pages_max=20)
+        up, _ = await walk(traffic, TransactionSort.NEWEST, place_of(down[-1], backwards=True), pages_max=20)
     ids = await traffic.ids()
     assert ids_of(up) == ids[1 : len(up) + 1]
     assert len(up) > BEFORE
