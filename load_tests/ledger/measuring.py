@@ -75,8 +75,10 @@ async def measure(url: str, told: Callable[[str], None]) -> list[Timing]:
     await _set(url, on=False)
     told("reading")
     plain = await Postgres.open(url)
-    clients = [await _client_us(plain, case) for case in chosen]
-    await plain.close()
+    try:
+        clients = [await _client_us(plain, case) for case in chosen]
+    finally:
+        await plain.close()
     await _set(url, on=True)
     told("reading with auto_explain")
     explained, notices = await Postgres.open(url), _Notices()
@@ -85,10 +87,11 @@ async def measure(url: str, told: Callable[[str], None]) -> list[Timing]:
         "connect",
         lambda connection, _: connection.driver_connection.add_log_listener(notices.hear),
     )
-    timings = [await _timing(explained, *each, notices) for each in zip(chosen, clients, strict=True)]
-    await explained.close()
-    await _set(url, on=False)
-    return timings
+    try:
+        return [await _timing(explained, *each, notices) for each in zip(chosen, clients, strict=True)]
+    finally:
+        await explained.close()
+        await _set(url, on=False)
 
 
 async def _set(url: str, *, on: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.givers import Giver
@@ -131,7 +132,7 @@ async def _names_of(
     usernames = select(user.c.id, user.c.username).where(user.c.id.in_(users))
     called = (
         select(contribution.c.session_id, contribution.c.display_name)
-        .distinct(contribution.c.session_id)
+        .ext(distinct_on(contribution.c.session_id))
         .where(
             contribution.c.session_id.in_([row.giver_id for row in rows if row.user_id is None]),
             contribution.c.user_id.is_(None),

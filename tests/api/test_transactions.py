@@ -276,5 +276,5 @@ async def test_contributors_are_paged_and_say_no_more_than_a_name(
     names = [one["name"] for page in pages for one in page["items"]]
     assert names == ["Fan 4", "Fan 3", "Fan 2", "Fan 1", None]
     first = pages[0]["items"][0]
-    assert set(first) == {"name", "totals", "latestAt"}
+    assert set(first) == {"name", "totals", "latestAt", "badges"}
     assert first["totals"][0] == {"type": "ACTIVATION", "count": 1, "amount": 100, "credits": 0}
