@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.api.badge_answers import badge_of
 from server.api.channels import ChannelEndpoints
 from server.api.operations import HTML, Answer, Operation, described
 from server.api.own_transactions import OwnTransactionEndpoints
@@ -17,9 +18,11 @@ from server.api.transactions import TransactionEndpoints
 from server.api.welcoming import Welcoming
 from server.auth.visitors import Visitors
 from server.domain.errors import Code
+from server.domain.givers import Giver
 from server.domain.identity import Identity
 from server.domain.pages import Page
 from server.domain.transactions import TransactionType
+from server.ledger.badge_lists import BadgeLists
 from server.ledger.supported_channels import SupportedPage
 from server.ledger.transactions import TransactionPage, TypeTotal
 
@@ -44,15 +47,18 @@ class TransactionPageEndpoints:
 
     def __init__(
         self,
+        *,
         channels: ChannelEndpoints,
         transactions: TransactionEndpoints,
         own: OwnTransactionEndpoints,
+        badges: BadgeLists,
         visitors: Visitors,
         welcoming: Welcoming,
     ) -> None:
         self._channels = channels
         self._transactions = transactions
         self._own = own
+        self._badges = badges
         self._visitors = visitors
         self._welcoming = welcoming
 
@@ -87,7 +93,9 @@ class TransactionPageEndpoints:
         """`GET /me`: what the caller gave, channel by channel, and each transaction of it."""
         query = read_query(request, OwnPageQuery, only_known=True)
         identity = await self._visitors.find(request)
-        context = await self._own_lists(identity, query)
+        giver = None if identity is None else Giver.of(identity.user_id, identity.session_id)
+        badges = [badge_of(one.badge) for one in await self._badges.mine(giver) if one.count]
+        context = {**await self._own_lists(identity, query), "badges": badges}
         return await self._welcoming.page(request, "me.html", context)
 
     async def _own_lists(self, identity: Identity | None, query: OwnPageQuery) -> dict[str, Any]:

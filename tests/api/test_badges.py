@@ -97,6 +97,17 @@ async def test_a_user_s_badges_are_the_same_on_every_device(site: Site, books: B
         assert "Ticket" in by_name((await client.get("/api/me/badges")).json()["items"])
 
 
+async def test_my_page_shows_the_badges_that_i_hold(
+    client: httpx2.AsyncClient, books: Books, postgres: Postgres
+) -> None:
+    session_id = await session_of(client, postgres)
+    assert "First Spark" not in (await client.get("/me")).text
+    await settle(books, await books.channel(), 100, session_id)
+    page = (await client.get("/me")).text
+    assert all(name in page for name in ("First Spark", "Ticket", "Front Row"))
+    assert "Ticket Roll" not in page
+
+
 async def test_my_badges_need_somebody(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/me/badges")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
