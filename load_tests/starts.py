@@ -1,7 +1,7 @@
 """Chats that start on one hot channel, as fast as the group commit takes them: charge, both messages, first token.
 
 The gateway's own writer runs in this process, without sockets and without a model. Beside it, in the same turns, runs a
-function of PL/pgSQL that makes the same rows in one call, with as many starts and first tokens a call as the group
+function of PL/pgSQL that makes the same rows in one call, with as many starts, or first tokens, a call as the group
 commit had in a transaction: the least that Postgres needs for it.
 """
 
@@ -190,19 +190,18 @@ async def _measured(hall: Hall, fans: Sequence[Fan]) -> Rate:
 
 
 async def bare(hall: Hall, count: int, batch: int) -> Rate:
-    """Make the same rows with the function, `batch` starts a call and the first tokens of those before."""
+    """Make the same rows with the function, `batch` starts a call, then their first tokens in another one: in a crowd
+    the group commit's transactions are of one kind, too, as what waits is taken in its order."""
     connection, delays_us = await hall.postgres.connect_writer(), list[int]()
     began, cpu = time.perf_counter(), time.process_time()
-    speaking: Sequence[UUID] = []
     made = 0
     try:
         while made < count and (starts := list(hall.starts(min(batch, count - made)))):
             at = time.perf_counter()
-            await _call(connection, hall, starts, speaking)
+            await _call(connection, hall, starts, [])
             delays_us += [round((time.perf_counter() - at) * 1_000_000)] * len(starts)
-            speaking = [start.chat_id for start in starts]
+            await _call(connection, hall, [], [start.chat_id for start in starts])
             made += len(starts)
-        await _call(connection, hall, [], speaking)
     finally:
         await connection.close()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
