@@ -125,9 +125,10 @@ class GatewayNest:
                 **(environment or {}),
             }
         )
-        running = ForkedGateway(f"http://127.0.0.1:{port}", process=psutil.Process(pid))
+        process = psutil.Process(pid)
+        running = ForkedGateway(f"http://127.0.0.1:{port}", process=process)
         try:
-            await until_ready(running.url)
+            await until_ready(running.url, process.is_running)
             yield running
         finally:
             running.kill()
