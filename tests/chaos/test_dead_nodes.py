@@ -28,8 +28,8 @@ TALKING: Final = "Tell me everything. [[tokens=5000 delay_ms=0 rate=100]]"
 LAG_CHARACTERS_MAX: Final = 1_000
 """A checkpoint is 250 ms behind, some 25 tokens; on a busy machine it may be more, but never all."""
 
-IN_TIME_SECONDS: Final = SHORT_LEASE.lease_seconds + SHORT_LEASE.reaper_seconds + 1.0
-"""L2, and a second for the work itself."""
+IN_TIME_SECONDS: Final = SHORT_LEASE.lease_seconds + SHORT_LEASE.reaper_seconds + 10.0
+"""L2, and what the work itself may take on a machine that is shared: a deadline, no measurement."""
 AFTER_TROUBLE_SECONDS: Final = 30.0
 """A reaper that lost Postgres believes for a lease that nobody is dead; the rest is for four reapers on two cores."""
 
