@@ -99,7 +99,7 @@ class CheckoutEndpoints:
         if chosen not in {outcome.value for outcome in Outcome}:
             raise Refusal(Code.BAD_REQUEST, "The outcome is pay, fail, later or twice.")
         await sandbox.decide(checkout.payment, Outcome(chosen))
-        return RedirectResponse(back, HTTPStatus.SEE_OTHER)
+        return RedirectResponse(back, HTTPStatus.SEE_OTHER.value)
 
     async def _find(self, request: Request) -> tuple[Sandbox, SandboxCheckout]:
         contribution_id = _id_of(request)

@@ -1,5 +1,6 @@
 """Query strings as typed values, and typed values as JSON."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -33,13 +34,16 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
 Query = TypeVar("Query", bound=msgspec.Struct)
 
 
-def read_query(request: Request, shape: type[Query], *, only_known: bool = False) -> Query:
+def read_query(
+    request: Request, shape: type[Query], *, only_known: bool = False, left_out: Collection[str] = ()
+) -> Query:
     """Read the query string.
 
     Args:
         request: where it is; an empty value counts as none, as browsers send empty form fields.
         shape: what is asked for.
         only_known: whether names that `shape` does not have are passed over, as pages do for links from elsewhere.
+        left_out: names whose values are not looked at.
 
     Raises:
         Refusal: bad_request: an unknown name, a name given twice, or a value of the wrong kind.
@@ -53,8 +57,17 @@ def read_query(request: Request, shape: type[Query], *, only_known: bool = False
             raise Refusal(Code.BAD_REQUEST, "A name stands twice in the query.")
         if "\0" in value:
             raise Refusal(Code.BAD_REQUEST, "A query may not contain U+0000.")
-        if value:
+        if value and name not in left_out:
             given[name] = value
+    return convert_query(given, shape)
+
+
+def convert_query(given: Mapping[str, str], shape: type[Query]) -> Query:
+    """Text by its names as typed values.
+
+    Raises:
+        Refusal: bad_request: an unknown name, or a value of the wrong kind.
+    """
     try:
         query = msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
