@@ -97,8 +97,9 @@ class ContributeForm:
         """The amounts that are offered, the smallest first."""
         is_activation = TransactionType.ACTIVATION in self.types
         amounts = set(ACTIVATION_PRESETS_CENTS if is_activation else CREDIT_PRESETS_CENTS)
-        if is_activation:  # what is over the goal can be typed
-            amounts = {cents for cents in amounts if cents < self.missing_cents} | {self.missing_cents}
+        if is_activation:  # what is over the goal can be typed; less than the least cannot be paid
+            rest_cents = max(self.missing_cents, self.terms.min_cents)
+            amounts = {cents for cents in amounts if cents < rest_cents} | {rest_cents}
         rate = self.terms.credits_per_dollar
         return [
             Preset(

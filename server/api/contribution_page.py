@@ -59,7 +59,7 @@ class ContributionPageEndpoints:
             return await self._welcoming.page(request, "contribution.html", context, status=HTTPStatus.NOT_FOUND)
         context = {
             "given": given,
-            "kept": _kept_of(given),
+            "became": _became_of(given),
             "continues": bool(query.to_checkout) and (given.checkout_url or "").startswith("https://"),
         }
         return await self._welcoming.page(request, "contribution.html", context)
@@ -76,14 +76,13 @@ class ContributionPageEndpoints:
             return None
 
 
-def _kept_of(given: Given) -> dict[str, int]:
-    """What is left of it after reversals, and what was taken back; cents, and credits."""
-    activation = sum(part.amount_cents for part in given.parts if part.type is TransactionType.ACTIVATION)
-    credit_parts = [part for part in given.parts if part.type is TransactionType.CREDIT_PURCHASE]
-    reversed_cents = -sum(part.amount_cents for part in given.parts if part.status is TransactionStatus.REVERSAL)
+def _became_of(given: Given) -> dict[str, int]:
+    """What it became when it was paid, and how much of it has gone back since; cents, and credits."""
+    paid = [part for part in given.parts if part.status is not TransactionStatus.REVERSAL]
+    purchases = [part for part in paid if part.type is TransactionType.CREDIT_PURCHASE]
     return {
-        "activation_cents": activation,
-        "credit_cents": sum(part.amount_cents for part in credit_parts),
-        "credits": sum(part.credits for part in credit_parts),
-        "reversed_cents": reversed_cents,
+        "activation_cents": sum(part.amount_cents for part in paid if part.type is TransactionType.ACTIVATION),
+        "credit_cents": sum(part.amount_cents for part in purchases),
+        "credits": sum(part.credits for part in purchases),
+        "reversed_cents": sum(part.amount_cents for part in paid) - sum(part.amount_cents for part in given.parts),
     }

@@ -10,8 +10,8 @@ const credits = count => `${count.toLocaleString('en')} ${count === 1 ? 'credit'
 function centsOf(form) {
   const typed = form.elements.amount.value.trim();
   if (typed === '') return Number(new FormData(form).get('preset')) || null;
-  const [, whole, rest = ''] = /^\$? ?(\d{1,9})(?:\.(\d{1,2}))?$/.exec(typed) ?? [];
-  return whole === undefined ? null : Number(whole) * 100 + Number(rest.padEnd(2, '0'));
+  const [, whole, rest = ''] = /^\$? ?(\d{1,9}|\d{1,3}(?:,\d{3}){1,2})(?:\.(\d{1,2}))?$/.exec(typed) ?? [];
+  return whole === undefined ? null : Number(whole.replaceAll(',', '')) * 100 + Number(rest.padEnd(2, '0'));
 }
 
 function textOf(rows) {
@@ -24,7 +24,9 @@ function textOf(rows) {
 async function quote(form, signal) {
   const amount = centsOf(form);
   if (amount === null) return '';
-  const answer = await fetch(`/api/channels/${form.dataset.channel}/contributions/quote`, {
+  const {channel, min, max} = form.dataset;
+  if (amount < min || amount > max) return `A contribution is at least ${dollars(min)} and at most ${dollars(max)}.`;
+  const answer = await fetch(`/api/channels/${channel}/contributions/quote`, {
     method: 'POST',
     headers: {'content-type': 'application/json'},
     body: JSON.stringify({type: new FormData(form).get('type'), amount}),

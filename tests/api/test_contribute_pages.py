@@ -11,6 +11,7 @@ import pytest
 from server.domain.errors import Code, Refusal
 from server.domain.settings import Settings
 from server.ledger.contributions import settle
+from server.ledger.reversals import reverse_contribution
 from server.storage.postgres import Postgres
 from tests.api.site import PORT, Site
 from tests.support.ids import ABSENT_ID
@@ -91,6 +92,31 @@ async def test_looking_at_the_quote_again_is_a_contribution_of_its_own(visitor: 
     assert await count(rows) == 2
 
 
+async def test_what_went_back_later_is_told_beside_what_it_became(
+    visitor: httpx2.AsyncClient, postgres: Postgres
+) -> None:
+    location = (await pay(visitor, fields_of(await review(visitor)))).headers["location"]
+    contribution_id = UUID(location.removeprefix("/checkout/"))
+    await postgres.transact(lambda connection: settle(connection, contribution_id))
+    await postgres.transact(
+        lambda connection: reverse_contribution(
+            connection, contribution_id, reference="refund", amount_cents=1_100, reason="asked for it"
+        )
+    )
+    page = (await visitor.get(f"/contributions/{contribution_id}")).text
+    assert "$10 finished the goal, $6 bought 60 credits." in page
+    assert "$11 of it went back later." in page
+
+
+async def test_a_rest_that_is_less_than_the_least_is_offered_with_what_it_takes(
+    visitor: httpx2.AsyncClient, rows: Rows
+) -> None:
+    await rows.postgres.pool.execute("UPDATE channel SET activation_funding_cents = activation_goal_cents - 50")
+    form = fields_of(await visitor.get(FORM))
+    assert form["preset"] == "100"
+    assert "$0.50 finishes the goal, $0.50 buys 5 credits." in (await review(visitor, **form)).text
+
+
 @pytest.mark.parametrize(
     ("query", "error"),
     [
@@ -101,6 +127,11 @@ async def test_looking_at_the_quote_again_is_a_contribution_of_its_own(visitor: 
         ({"amount": ""}, "Choose an amount"),
         ({"displayName": "x" * 41}, "at most 40 characters"),
         ({"displayName": "a\u202eb"}, "control characters"),
+        ({"amount": "1e3"}, "Write an amount in dollars"),
+        ({"amount": "-5"}, "Write an amount in dollars"),
+        ({"amount": "\u0661\u0660"}, "Write an amount in dollars"),
+        ({"amount": "0"}, "at least $1 and at most $1,000"),
+        ({"amount": "999999999"}, "at least $1 and at most $1,000"),
     ],
 )
 async def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(
@@ -109,8 +140,10 @@ async def test_what_is_wrong_stands_beside_its_field_with_what_was_typed(
     answer = await review(visitor, **{"displayName": "Mara"} | query)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
     wrong = "displayName" if "displayName" in query else "amount"
-    assert re.search(rf'<p class="error" id="{wrong}-error">[^<]*{re.escape(error)}', answer.text)
-    assert f'aria-invalid="true" aria-describedby="{wrong}-error' in answer.text
+    label = rf'<label for="{wrong}">[^<]*</label>\s*<p class="error" id="{wrong}-error">[^<]*{re.escape(error)}'
+    assert re.search(label, answer.text)
+    assert f'autofocus aria-invalid="true" aria-describedby="{wrong}-error' in answer.text
+    assert answer.text.count("autofocus") == 1
     typed = {"amount": "16", "displayName": "Mara"} | query
     assert {name: fields_of(answer)[name] for name in ("amount", "displayName")} == {
         name: typed[name] for name in ("amount", "displayName")

@@ -63,7 +63,8 @@ async def test_a_mistake_is_told_beside_its_field_and_can_be_mended(new_channel:
     await page.get_by_role("button", name="See what it becomes").click()
     await expect(page.get_by_role("alert")).to_contain_text("Nothing was paid")
     await expect(amount).to_have_value("5,50")
-    await expect(amount).to_have_accessible_description("Write an amount in dollars, such as 5 or 12.50.")
+    await expect(amount).to_have_accessible_description(re.compile(r"^Write an amount in dollars, such as 5 or 12\.50\."))
+    await expect(amount).to_be_focused()
     await expect(page.get_by_label("Your name, if you like")).to_have_value("Mara")
     await amount.fill("5.50")
     await look_at_quote(page)
@@ -75,11 +76,17 @@ async def test_what_it_becomes_is_shown_while_it_is_chosen(new_channel: NewChann
     await page.goto(f"{await new_channel()}/contribute")
     quote = page.locator("[data-quote]")
     await expect(quote).to_have_text("$5 buys 50 credits.")
-    await page.get_by_label("Or an amount of your own, in dollars").fill("7.5")
+    amount = page.get_by_label("Or an amount of your own, in dollars")
+    await amount.fill("7.5")
     await expect(quote).to_have_text("$7.50 buys 75 credits.")
+    await amount.fill("1,000.00")
+    await expect(quote).to_have_text("$1,000 buys 10,000 credits.")
+    for beyond in ("0", "0.99", "1000.01", "2000000"):
+        await amount.fill(beyond)
+        await expect(quote).to_have_text("A contribution is at least $1 and at most $1,000.")
     await page.get_by_role("radio", name="$10").check(force=True)
     await expect(quote).to_have_text("$10 buys 100 credits.")
-    await expect(page.get_by_label("Or an amount of your own, in dollars")).to_have_value("")
+    await expect(amount).to_have_value("")
 
 
 async def test_every_open_page_hears_of_it(new_channel: NewChannel, context: BrowserContext, browser: Browser) -> None:
