@@ -1,9 +1,8 @@
 // Shows what an amount becomes while it is chosen. The form works without this: the next page shows the same.
 const QUIET_MS = 250;
 
-const dollars = cents => (cents / 100).toLocaleString('en-US', {
-  style: 'currency', currency: 'USD', minimumFractionDigits: cents % 100 ? 2 : 0, maximumFractionDigits: 2,
-});
+const DOLLARS = {style: 'currency', currency: 'USD', trailingZeroDisplay: 'stripIfInteger'};
+const dollars = cents => (cents / 100).toLocaleString('en-US', DOLLARS);
 const credits = count => `${count.toLocaleString('en')} ${count === 1 ? 'credit' : 'credits'}`;
 
 /** The cents that are chosen or typed; null where the server has to say what is wrong. */

@@ -9,11 +9,8 @@ const page = document.querySelector('main[data-channel]');
 const live = name => page.querySelector(`[data-live="${name}"]`);
 const say = (name, text) => live(name)?.replaceChildren(text);
 
-function dollars(cents) {
-  const hasCents = cents % 100 !== 0;
-  const format = {style: 'currency', currency: 'USD', minimumFractionDigits: hasCents ? 2 : 0, maximumFractionDigits: 2};
-  return (cents / 100).toLocaleString('en-US', format);
-}
+const DOLLARS = {style: 'currency', currency: 'USD', trailingZeroDisplay: 'stripIfInteger'};
+const dollars = cents => (cents / 100).toLocaleString('en-US', DOLLARS);
 
 function showCredits({balance}) {
   say('balance', balance.toLocaleString('en'));
@@ -42,8 +39,6 @@ function showChannel({status, activationFunding, activationGoal, creditBalance})
 }
 
 function watch() {
-  const url = new URL('/ws', location.href);
-  url.protocol = url.protocol.replace('http', 'ws');
   const ask = () => socket.request({t: 'watch', channel: page.dataset.channel}, reply => {
     if (reply.t === 'ok') socket.settled();
     else if (reply.retry) setTimeout(ask, reply.after ? reply.after * 1000 : RETRY_MS);
@@ -52,7 +47,7 @@ function watch() {
     if (event.t === 'channel') showChannel({...event, status: event.status.toUpperCase()});
     else if (event.t === 'credit') showCredits(event);
   };
-  const socket = new ChatSocket(url, {phaseChanged() {}, ready: ask, received});
+  const socket = new ChatSocket(location.origin, {phaseChanged() {}, ready: ask, received});
   socket.start();
 }
 

@@ -33,11 +33,11 @@ export class ChatSession {
   #visit = 0;
   #timers = new Set();
 
-  constructor({url, channel, memory, view}) {
+  constructor({base, channel, memory, view}) {
     this.#channel = channel;
     this.#memory = memory;
     this.#view = view;
-    this.#socket = new ChatSocket(url, this);
+    this.#socket = new ChatSocket(base, this);
     if (memory.chat) this.chat = this.#unread(memory.chat);
   }
 
@@ -253,21 +253,20 @@ export class ChatSession {
     this.running = newest?.status === 'streaming' ? {id: newest.id, length: codePoints(newest.text)} : null;
   }
 
-  #resync(keepsCursor = true) {
-    if (!keepsCursor) this.chat.epoch = null;
-    this.#subscribe();
-  }
-
   #follow(event) {
     const {chat} = this;
     if (this.#isResyncing || event.s <= chat.last) return;
     if (event.t !== 'snap' && event.s - (event.n ?? 1) !== chat.last) {
-      this.#resync();
+      this.#subscribe();
       return;
     }
     chat.last = event.s;
-    if (this.#account(event)) this.#view.happened(event);
-    else this.#resync(false);
+    if (this.#account(event)) {
+      this.#view.happened(event);
+      return;
+    }
+    chat.epoch = null;
+    this.#subscribe();
   }
 
   // Keep the chat's state with the event; false when the text that came is not the text that was stored.

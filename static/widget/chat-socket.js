@@ -33,8 +33,9 @@ export class ChatSocket {
   #heartbeatMs = DEFAULT_HEARTBEAT_MS;
   #reconnectJitterMs = DEFAULT_RECONNECT_JITTER_MS;
 
-  constructor(url, listener) {
-    this.#url = url;
+  /** `base` is the server's address. */
+  constructor(base, listener) {
+    this.#url = new URL('ws', String(base).replace('http', 'ws'));
     this.#listener = listener;
   }
 

@@ -15,8 +15,6 @@ const TICK_MS = 1_000;
 const CHARACTERS_DEFAULT = 16_000;
 const NOT_STOPPED = 'not_stopped'; // stands beside the server's codes
 
-const socketAddress = base => Object.assign(new URL('ws', base), {protocol: base.protocol.replace('http', 'ws')});
-
 /**
  * The chat as its reader sees it. `options`: {base, channel, heading, greeting, starters}; greeting null is the usual one.
  * `tell(type, detail)` is called for what the page may want to know; `finished()` when an answer has ended.
@@ -61,8 +59,8 @@ export class ChatView {
         earlier: id => this.#showEarlier(id),
       },
     });
-    const {url, view} = {url: socketAddress(options.base), view: this.#listener()};
-    this.#session = new ChatSession({url, channel: options.channel, memory: this.#memory, view});
+    const {base, channel} = options;
+    this.#session = new ChatSession({base, channel, memory: this.#memory, view: this.#listener()});
     this.frame.name(this.#title);
     this.frame.composer.text = this.#memory.draft ?? '';
     if (this.#memory.pending) this.#propose(this.#memory.pending.text);
@@ -71,6 +69,10 @@ export class ChatView {
 
   get isBusy() {
     return this.#session.isBusy;
+  }
+
+  get #isOwnSite() {
+    return this.#options.base.origin === location.origin;
   }
 
   get #title() {
@@ -119,6 +121,10 @@ export class ChatView {
         this.frame.log.focus();
       },
       act: name => this.#act(name),
+      shop: { // on our own site only; a page of another one stays open
+        href: new URL(`c/${encodeURIComponent(this.#options.channel)}/contribute`, this.#options.base),
+        target: this.#isOwnSite ? '' : '_blank',
+      },
     };
   }
 
@@ -175,7 +181,7 @@ export class ChatView {
   #propose(text) {
     this.#waitingSince = Date.now();
     this.#opening?.remove();
-    this.#transcript.propose({text});
+    this.#transcript.propose(text);
   }
 
   #showOpening() {
@@ -323,7 +329,7 @@ export class ChatView {
     const limit = socket.limits.text ?? CHARACTERS_DEFAULT;
     return noticeFor({
       socket, chat, channel: this.#facts, model: this.#facts.model, creditsCame: this.#facts.hasNewCredits,
-      isOwnSite: this.#options.base.origin === location.origin, host: this.#options.base.host,
+      isOwnSite: this.#isOwnSite, host: this.#options.base.host,
       now: Date.now(), since: this.#since, usage: this.#usage, refusal: this.#refusal,
       waitingSince: this.#waitingSince, backUntil: this.#back.until, backText: this.#back.text,
       limit, length: text.length > limit ? [...text].length : text.length, // the limit is in code points

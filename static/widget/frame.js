@@ -2,7 +2,7 @@ import {Composer} from './composer.js';
 import {button, element, setText} from './dom.js';
 import {TokenMeter} from './token-meter.js';
 
-/** The widget's parts. `on` has what the reader can do: submit, stop, edit, focus, jump, act(name). */
+/** The widget's parts. `on` has what the reader can do: submit, stop, edit, focus, jump, act(name), and `shop`, a link. */
 export class Frame {
   title = element('span');
   demo = element('span', {className: 'demo', hidden: true});
@@ -74,7 +74,9 @@ export class Frame {
     if (this.#actions === String(actions)) return;
     this.#actions = String(actions);
     const hadFocus = this.notice.contains(this.element.getRootNode().activeElement);
-    const buttons = actions.map(name => button(this.#strings.action[name], {onclick: () => this.#on.act(name)}));
+    const buttons = actions.map(name => (name === 'buy'
+      ? element('a', {textContent: this.#strings.action.buy, ...this.#on.shop})
+      : button(this.#strings.action[name], {onclick: () => this.#on.act(name)})));
     this.notice.replaceChildren(this.notice.firstChild, ...buttons);
     if (hadFocus) (buttons[0] ?? this.log).focus();
   }

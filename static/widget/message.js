@@ -78,12 +78,12 @@ export class Message {
   /** Say below the text how it ended; `action` is a button, if something can be done. */
   note(text, action) {
     this.#note.hidden = !text;
-    this.#note.replaceChildren(text, ...(action ? [' ', action] : []));
+    this.#note.replaceChildren(text, ' ', action ?? '');
   }
 }
 
 function time(at) {
-  const moment = at ? new Date(at) : new Date();
+  const moment = new Date(at ?? Date.now());
   const label = moment.toLocaleTimeString([], {hour: '2-digit', minute: '2-digit'});
   return element('time', {dateTime: moment.toISOString(), textContent: label});
 }

@@ -5,10 +5,8 @@ const ANSWER_PATIENCE_MS = 10_000;
 const REPLY_TOKENS = 1_650; // a question and its answer, roughly
 
 const REFUSED_BY_CODE = {4501: 'notAllowed', 4502: 'banned', 4503: 'outdated', 4505: 'tooManyTabs', 4506: 'gone'};
-const REFUSAL_TEXTS = {
-  busy: 'busy', channel_pending: 'pending', channel_inactive: 'paused', closed: 'closed', too_large: 'tooLarge',
-  unavailable: 'unavailable', overloaded: 'overloaded', provider_error: 'modelDown', forbidden: 'forbidden',
-  not_stopped: 'notStopped',
+const REFUSAL_TEXTS = { // others are called as the code
+  channel_pending: 'pending', channel_inactive: 'paused', provider_error: 'modelDown', not_stopped: 'notStopped',
 };
 
 const alert = (text, ...actions) => ({tone: 'alert', text, actions});
@@ -22,8 +20,7 @@ const refusalOf = (code, isOwnSite) => (code === 4501 && isOwnSite ? 'outdated' 
 
 function ofConnection({socket, since, host, isOwnSite, now}, say) {
   if (socket.phase === 'refused') return alert(say[refusalOf(socket.closeCode, isOwnSite)], 'reload');
-  if (socket.phase === 'ready') return null;
-  if (since === null) return null;
+  if (socket.phase === 'ready' || since === null) return null;
   if (socket.lostAt === null) {
     return now - since > CONNECTING_PATIENCE_MS ? info(say.stillConnecting) : {isTicking: true, isSilent: true};
   }
@@ -49,14 +46,14 @@ function ofEnd({chat, usage, channel}, say) {
 function ofRefusal({refusal, channel, now}, say) {
   if (!refusal) return null;
   const {code, details = {}, until = 0, hadCredits} = refusal;
-  if (code === 'no_credit') return hadCredits ? {...alert(say.lostRace), isBlocking: channel.balance === 0} : null;
+  if (code === 'no_credit') return hadCredits ? {...alert(say.lostRace, 'buy'), isBlocking: channel.balance === 0} : null;
   if (code === 'too_long_for_remaining') return {...alert(say.tooLong(details.tokens, details.left)), isBlocking: true};
   if (code === 'too_large') return {...alert(say.tooLarge), isBlocking: true};
   if (code === 'rate_limited' || code === 'quota_exceeded') {
     const text = code === 'rate_limited' ? say.rateLimited : say.quota;
     return until > now ? ticking({...alert(text(seconds(until - now))), key: code, isBlocking: true}) : null;
   }
-  return alert(say[REFUSAL_TEXTS[code]] ?? say.failed, ...(refusal.retry ? ['tryAgain'] : []));
+  return alert(say[REFUSAL_TEXTS[code] ?? code] ?? say.failed, ...(refusal.retry ? ['tryAgain'] : []));
 }
 
 function ofText({length, limit}, say) {
@@ -65,14 +62,13 @@ function ofText({length, limit}, say) {
 
 function ofCredits({chat, channel, creditsCame}, say) {
   if (chat && chat.credit !== 'none') return null;
-  if (channel.balance === 0) return {...warning(say.noCredits), isBlocking: true};
+  if (channel.balance === 0) return {...warning(say.noCredits, 'buy'), isBlocking: true};
   return creditsCame ? info(say.creditsCame(channel.balance)) : null;
 }
 
 function ofAnswer({waitingSince, now, model}, say) {
-  const isWarming = model?.state === 'warming';
-  if (waitingSince === null) return isWarming ? info(say.warming) : null;
-  if (isWarming) return info(say.warming);
+  if (model?.state === 'warming') return info(say.warming);
+  if (waitingSince === null) return null;
   return now - waitingSince > ANSWER_PATIENCE_MS ? info(say.slow, 'stop') : {isTicking: true, isSilent: true};
 }
 

@@ -61,12 +61,12 @@ export default {
   },
 
   action: {now: 'Now', tryNow: 'Try now', tryAgain: 'Try again', reload: 'Reload', stop: 'Stop',
-    newChat: 'Start a new chat, 1 credit', continue: 'Continue'},
+    newChat: 'Start a new chat, 1 credit', buy: 'Buy credits', continue: 'Continue'},
   continueText: 'Continue.',
 
   notice: {
     stillConnecting: 'Still connecting. Your text is kept.',
-    lost: seconds => (seconds > 0 ? `Connection lost. Reconnecting in ${duration(seconds)}.` : 'Connection lost. Reconnecting.'),
+    lost: seconds => `Connection lost. Reconnecting${seconds > 0 ? ` in ${duration(seconds)}` : ''}.`,
     unreachable: host => `Could not reach ${host}. Still trying. Your text is kept.`,
     back: 'Back. Nothing was lost.',
     finishedMeanwhile: 'Back. The answer was finished while you were away.',
@@ -80,7 +80,7 @@ export default {
     pending: 'Chat opens when the goal is reached.',
     paused: 'This channel was paused. You can read this chat.',
     full: (used, cap) => `This chat is full: ${number(used)} of ${number(cap)} tokens. It stays here to read.`,
-    noCredits: 'No credits left on this channel. When someone adds some, you can start a chat.',
+    noCredits: 'No credits left on this channel. Anyone can add some.',
     creditsCame: balance => `${count(balance, 'credit is', 'credits are')} here. You can start a chat.`,
     lostRace: 'Someone else just used the last credit. You were not charged.',
     busy: 'Another answer is still running. Send this when it is done.',

@@ -26,9 +26,9 @@ const CSS = `
   background:var(--surface);border:1px solid var(--edge);border-radius:var(--channel-chat-radius,4px);
 }
 :is(.log,button,textarea,a,pre,.scroll):focus-visible{outline:3px solid var(--focus);outline-offset:-3px}
-button{
+button,.notice a{
   font:inherit;font-weight:600;color:inherit;background:none;border:1px solid var(--ink);border-radius:2px;
-  min-block-size:2.75em;min-inline-size:2.75em;padding:0 1.1em;cursor:pointer;
+  min-block-size:2.75em;min-inline-size:2.75em;padding:0 1.1em;cursor:pointer;align-content:center;text-decoration:none;
 }
 
 .head{display:grid;overflow:hidden;grid-template-columns:minmax(0,1fr) auto;gap:.25em 1em;padding:.75em 1em;border-block-end:1px solid var(--hair)}
@@ -128,7 +128,7 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 .notice.warning{border-block-start:2px dashed var(--ochre)}
 .notice.alert{border-block-start:2px solid var(--alert)}
 .notice.end{padding:1em;font-size:1em;row-gap:.75em}
-.notice button{background:var(--surface);font-size:1em}
+.notice :not(p){background:var(--surface)}
 
 .composer{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:.5em;padding:.75em 1em;border-block-start:1px solid var(--hair)}
 textarea{

@@ -19,13 +19,13 @@ export class TokenMeter {
   show(usage, hasTakenCredit) {
     this.element.hidden = !usage;
     if (!usage) return;
-    const {strings, needle} = {strings: this.#strings, needle: this.#needle};
-    this.#used.say(strings.used(usage.used, usage.cap), strings.usedShort(usage.used, usage.cap));
+    const {used, cap} = usage;
+    const strings = this.#strings;
+    const text = strings.used(used, cap);
+    this.#used.say(text, strings.usedShort(used, cap));
     this.#credit.say(hasTakenCredit ? strings.creditUsed : '', hasTakenCredit ? strings.creditUsedShort : '');
-    needle.style.setProperty('inset-inline-start', `${Math.min(100, (usage.used / usage.cap) * 100)}%`);
-    this.#tape.setAttribute('aria-valuemax', usage.cap);
-    this.#tape.setAttribute('aria-valuenow', usage.used);
-    this.#tape.setAttribute('aria-valuetext', strings.used(usage.used, usage.cap));
+    this.#needle.style.setProperty('inset-inline-start', `${Math.min(100, (used / cap) * 100)}%`);
+    Object.assign(this.#tape, {ariaValueMax: cap, ariaValueNow: used, ariaValueText: text});
   }
 }
 

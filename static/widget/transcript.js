@@ -111,7 +111,7 @@ export class Transcript {
   }
 
   /** Show a message before the server has it. */
-  propose({text}) {
+  propose(text) {
     this.#pending = this.#make(null, false, {who: {me: true}});
     this.#pending.append(text);
     this.#pending.draw();

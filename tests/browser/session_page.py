@@ -21,7 +21,7 @@ SESSION = """async memory => {
   Object.assign(window, {WebSocket: Line, said: [], seen: [], memory});
   window.tell = (...frames) => line.onmessage({data: JSON.stringify(frames)});
   window.rid = t => said.findLast(command => command.t === t).rid;
-  window.session = new ChatSession({url: 'ws://component.test/ws', channel: 'deep-sea-lab', memory, view});
+  window.session = new ChatSession({base: 'ws://component.test/', channel: 'deep-sea-lab', memory, view});
   window.opened = (chat, k) => ({
     t: 'opened', k, chat, epoch: '1', seq: 0, mode: 'new', state: 'open', credit: {state: 'none'}, msgs: [],
   });

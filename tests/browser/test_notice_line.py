@@ -80,3 +80,22 @@ async def test_the_focus_goes_to_the_log_when_no_button_is_left(frame_page: Page
     await frame_page.get_by_role("button", name="Now").focus()
     await show(frame_page)
     assert await frame_page.evaluate("() => document.activeElement.getAttribute('role')") == "log"
+
+
+SHOPS = """async () => {
+  const {ChatView} = await import('/static/widget/chat-view.js');
+  return ['https://tallylight.test/sub/', location.origin].map(address => {
+    const options = {base: new URL(address), channel: 'night kitchen', starters: [], greeting: null};
+    const {frame} = new ChatView(options, () => {}, () => {});
+    frame.show({tone: 'warning', key: 'none', text: 'No credits left.', actions: ['buy']});
+    const link = frame.notice.querySelector('a');
+    return [link.textContent, link.href, link.target];
+  });
+}"""
+
+
+async def test_credits_are_bought_on_our_own_site_beside_the_page_that_shows_the_chat(frame_page: Page) -> None:
+    assert await frame_page.evaluate(SHOPS) == [
+        ["Buy credits", "https://tallylight.test/sub/c/night%20kitchen/contribute", "_blank"],
+        ["Buy credits", "http://component.test/c/night%20kitchen/contribute", ""],
+    ]

@@ -149,8 +149,8 @@ STATES = [
     pytest.param(
         EMPTY | NO_CREDITS,
         "warning",
-        "No credits left on this channel. When someone adds some, you can start a chat.",
-        [],
+        "No credits left on this channel. Anyone can add some.",
+        ["buy"],
         id="no credits",
     ),
     pytest.param(
@@ -164,7 +164,7 @@ STATES = [
         EMPTY | NO_CREDITS | refused("no_credit"),
         "alert",
         "Someone else just used the last credit. You were not charged.",
-        [],
+        ["buy"],
         id="lost the race for the last credit",
     ),
     pytest.param(

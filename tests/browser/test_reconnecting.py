@@ -13,7 +13,7 @@ SOCKET = """async () => {
   Date.now = () => 0;
   Math.random = () => 0.5;
   window.WebSocket = Line;
-  const socket = new ChatSocket('ws://component.test/ws', {phaseChanged() {}, ready() {}, received() {}});
+  const socket = new ChatSocket('ws://component.test/', {phaseChanged() {}, ready() {}, received() {}});
   socket.start();
   window.waitAfter = code => {
     line.onclose({code});
