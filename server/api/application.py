@@ -34,6 +34,7 @@ from server.api.idempotency import Idempotency
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
+from server.api.payment_events import PaymentEventEndpoints
 from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
 from server.api.same_paths import joined
@@ -128,6 +129,7 @@ def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRou
         ),
         contributors=ContributorEndpoints(deps.postgres, badges, channels, cursors),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
+        payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming, deps.origins),
         webhooks=WebhookEndpoints(deps.payments),
         health=HealthEndpoints(deps.readiness),

@@ -18,6 +18,7 @@ from server.api.messages import MessageEndpoints
 from server.api.openapi import document
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
+from server.api.payment_events import PaymentEventEndpoints
 from server.api.routes import routes
 from server.api.static_files import StaticFolder
 from server.api.tickets import TicketEndpoints
@@ -48,6 +49,7 @@ def rest_document() -> dict[str, Any]:
         "transaction_pages": TransactionPageEndpoints,
         "contributors": ContributorEndpoints,
         "admin": AdminEndpoints,
+        "payment_events": PaymentEventEndpoints,
         "checkout": CheckoutEndpoints,
         "webhooks": WebhookEndpoints,
         "health": HealthEndpoints,

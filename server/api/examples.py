@@ -30,6 +30,7 @@ from server.api.own_transactions import (
     SupportedChannelAnswer,
     TransactionChannel,
 )
+from server.api.payment_events import EXPLAINED, PaymentEventAnswer, PaymentEventList
 from server.api.problems import Problem
 from server.api.quotes import ContributionRequest, QuoteAnswer, QuoteRequest, QuoteRow
 from server.api.tickets import TicketAnswer, TicketRequest
@@ -39,6 +40,7 @@ from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.domain.criteria import CriterionKind
 from server.domain.errors import Code
+from server.domain.payments import EventProblem
 from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
 
 CHANNEL_ID: Final = UUID("019ab5e0-4d2c-7a31-bb04-6f1e9c8d7a52")
@@ -243,6 +245,28 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
             contributions=7,
             findings=[],
             differences=[],
+        ),
+        PaymentEventList(
+            [
+                PaymentEventAnswer(
+                    provider="sandbox",
+                    event_id="sandbox_019ab5e3e9b17d84a6f02b97c41d5e38.payment.paid.2",
+                    type="payment.paid",
+                    problem=EventProblem.PAID_TWICE,
+                    explanation=EXPLAINED[EventProblem.PAID_TWICE],
+                    waiting=False,
+                    reference="sandbox_019ab5e3e9b17d84a6f02b97c41d5e38",
+                    payment_reference="sandbox_charge_019ab5e3e9b17d84a6f02b97c41d5e38_2",
+                    refund_reference=None,
+                    contribution_id=UUID("019ab5e3-e9b1-7d84-a6f0-2b97c41d5e38"),
+                    amount=500,
+                    refunded=None,
+                    currency="USD",
+                    received_at=AT,
+                )
+            ],
+            None,
+            None,
         ),
         WebhookAnswer(),
         HealthAnswer(),

@@ -16,6 +16,7 @@ from server.api.health import HealthEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
+from server.api.payment_events import PaymentEventEndpoints
 from server.api.static_files import STATIC_PREFIX, StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
@@ -42,6 +43,7 @@ def routes(
     transaction_pages: TransactionPageEndpoints,
     contributors: ContributorEndpoints,
     admin: AdminEndpoints,
+    payment_events: PaymentEventEndpoints,
     checkout: CheckoutEndpoints,
     webhooks: WebhookEndpoints,
     health: HealthEndpoints,
@@ -72,6 +74,8 @@ def routes(
         Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
         Route("/api/admin/transactions/{id}/reversal", admin.reverse_transaction, methods=["POST"]),
         Route("/api/admin/ledger/check", admin.check_ledger),
+        Route("/api/admin/payment-events", payment_events.list_payment_events),
+        Route("/admin/payment-events", payment_events.payment_events),
         Route("/checkout/{id}", checkout.checkout),
         Route("/checkout/{id}", checkout.decide, methods=["POST"]),
         Route("/webhooks/{provider}", webhooks.receive_event, methods=["POST"]),

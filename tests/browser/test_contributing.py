@@ -63,7 +63,9 @@ async def test_a_mistake_is_told_beside_its_field_and_can_be_mended(new_channel:
     await page.get_by_role("button", name="See what it becomes").click()
     await expect(page.get_by_role("alert")).to_contain_text("Nothing was paid")
     await expect(amount).to_have_value("5,50")
-    await expect(amount).to_have_accessible_description(re.compile(r"^Write an amount in dollars, such as 5 or 12\.50\."))
+    await expect(amount).to_have_accessible_description(
+        re.compile(r"^Write an amount in dollars, such as 5 or 12\.50\.")
+    )
     await expect(amount).to_be_focused()
     await expect(page.get_by_label("Your name, if you like")).to_have_value("Mara")
     await amount.fill("5.50")
