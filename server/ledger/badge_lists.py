@@ -46,7 +46,7 @@ _BESIDE_NAMES: Final = f"""
      WHERE held.channel_id = $3 OR held.channel_id IS NULL
 """  # noqa: S608 - constants
 _CHANNELS: Final = "SELECT id, name, title FROM channel WHERE id = ANY($1)"
-# Each half of the holders comes from its index; a name is the user's, or the one that the visitor gave last.
+# Each half of the holders comes from its index; a name is the user's, or the last with which the visitor paid.
 _HOLDERS: Final = """
     WITH asked AS (SELECT id FROM unnest($2::uuid[]) AS asked (id)), holder AS (
         SELECT asked.id AS badge_id, found.* FROM asked CROSS JOIN LATERAL (
@@ -75,8 +75,8 @@ _HOLDERS: Final = """
       LEFT JOIN LATERAL (
         SELECT display_name FROM contribution
          WHERE contribution.session_id = numbered.session_id AND contribution.user_id IS NULL
-           AND contribution.channel_id = $1 AND display_name IS NOT NULL
-         ORDER BY created_at DESC LIMIT 1
+           AND contribution.channel_id = $1 AND display_name IS NOT NULL AND settled_at IS NOT NULL
+         ORDER BY settled_at DESC, contribution.id DESC LIMIT 1
       ) AS given ON true
      WHERE numbered.place <= $3 ORDER BY numbered.place
 """

@@ -137,6 +137,24 @@ async def test_the_badges_of_a_channel_name_their_holders_and_no_id(
         assert str(id_) not in answer.text
 
 
+async def test_a_name_is_public_once_it_was_paid_for(
+    client: httpx2.AsyncClient, books: Books, postgres: Postgres
+) -> None:
+    channel_id, session_id = await books.channel(), await books.session()
+    await settle(books, channel_id, 100, session_id)
+    unpaid = await books.contribution(channel_id, TransactionType.CREDIT_PURCHASE, 100, session_id=session_id)
+    await postgres.pool.execute("UPDATE contribution SET display_name = 'Mara' WHERE id = $1", unpaid.id)
+
+    async def name() -> str | None:
+        held = by_name((await client.get(f"/api/channels/{channel_id}/badges")).json()["items"])
+        called: str | None = held["Ticket"]["latest"][0]["name"]
+        return called
+
+    assert await name() is None
+    await books.settle(unpaid.id)
+    assert await name() == "Mara"
+
+
 async def test_after_a_claim_the_user_holds_what_the_visitor_held(
     client: httpx2.AsyncClient, books: Books, postgres: Postgres
 ) -> None:
