@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ MEDIA_TYPE: Final = "text/csv; charset=utf-8; header=present"
 LINE_END: Final = "\r\n"
 FORMULA_SIGNS: Final = "=+-@\t\r\n＝＋－＠"
 """What a text may not begin with: spreadsheets would compute it. The wide forms are what some take for the others."""
+_FORMULA: Final = re.compile(rf"(?:^|(?<=;))(?=\s*[{re.escape(FORMULA_SIGNS)}])")
 
 Cell: TypeAlias = str | int | Decimal | datetime | UUID | Enum | None
 
@@ -29,9 +31,10 @@ def csv_text(rows: Iterable[Sequence[Cell]]) -> bytes:
 
 
 def safe_text(text: str) -> str:
-    """The text, with an apostrophe in front where it would be a formula; white space in front does not hide one."""
-    is_formula = text[:1] in FORMULA_SIGNS or text.lstrip()[:1] in FORMULA_SIGNS
-    return f"'{text}" if text and is_formula else text
+    """The text, with an apostrophe in front where it would be a formula; white space in front does not hide one. Where
+    the comma is a decimal point, spreadsheets take a semicolon for the end of a cell: what follows one is looked at
+    alike."""
+    return _FORMULA.sub("'", text)
 
 
 def _written(cell: Cell) -> str:

@@ -42,7 +42,13 @@ def test_a_text_that_would_be_a_formula_is_made_one_that_is_not(text: str) -> No
     assert read(csv_text([["a"], [text]]).decode()) == [{"a": f"'{text}"}]
 
 
-@pytest.mark.parametrize("text", ["", "Mara", "a=b", "1-2", "'quoted'", "Émile", "100 %"])
+@pytest.mark.parametrize("text", ["x;=1+1", "x; +1;y", ";@SUM(A1)"])
+def test_a_semicolon_begins_no_formula_where_it_parts_cells(text: str) -> None:
+    assert all(not part.strip().startswith(("=", "+", "-", "@")) for part in safe_text(text).split(";"))
+    assert safe_text(text).replace("'", "") == text
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a; b", "Mara", "a=b", "1-2", "'quoted'", "Émile", "100 %"])
 def test_any_other_text_stays(text: str) -> None:
     assert safe_text(text) == text
 
