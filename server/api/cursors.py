@@ -46,7 +46,10 @@ class Cursors:
         signature, payload = sealed[:_SIGNATURE_BYTES], sealed[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(list_name, payload)):
             raise _refusal()
-        sort_value, row_id, backwards = msgspec.msgpack.decode(payload, type=tuple[str, str, bool])
+        try:
+            sort_value, row_id, backwards = msgspec.msgpack.decode(payload, type=tuple[str, str, bool])
+        except msgspec.DecodeError as error:  # an older version of ours has made it
+            raise _refusal() from error
         return Position(sort_value, row_id, backwards)
 
     def _sign(self, list_name: str, payload: bytes) -> bytes:

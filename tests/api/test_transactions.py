@@ -1,16 +1,20 @@
 """Transactions over REST: pages, filters, totals, and what nobody may learn from them."""
 
+import base64
+import hmac
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import httpx2
+import msgspec
 import pytest
 
+from server.api.cursors import list_name_of
 from server.domain.identity import Identity
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
-from tests.api.site import Site
+from tests.api.site import CURSOR_SECRET, Site
 from tests.support.rows import Rows
 
 LIST = "/api/channels/deep-sea-lab/transactions"
@@ -196,6 +200,16 @@ async def test_a_cursor_is_of_one_list_with_its_filters_and_its_sort(
         answer = await client.get(address)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_request"), address
         assert answer.json()["detail"] == "The cursor does not belong to this list."
+
+
+async def test_a_cursor_of_an_older_form_is_refused(client: httpx2.AsyncClient, channel_id: UUID) -> None:
+    name = list_name_of("transactions", str(channel_id), "-createdAt", None, None, None)
+    counted = len(name).to_bytes(4, "big") + name.encode()
+    for payload in (b"", msgspec.msgpack.encode(["2026-11-28", "1"]), msgspec.msgpack.encode(["x", "y", False])):
+        signature = hmac.digest(CURSOR_SECRET, counted + payload, "sha256")[:16]
+        cursor = base64.urlsafe_b64encode(signature + payload).decode().rstrip("=")
+        answer = await client.get(f"{LIST}?cursor={cursor}")
+        assert (answer.status_code, answer.json()["detail"]) == (400, "The cursor does not belong to this list.")
 
 
 async def test_a_channel_that_is_none_is_404(client: httpx2.AsyncClient) -> None:
