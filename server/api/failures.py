@@ -73,6 +73,7 @@ def answer_to(request: Request, error: Exception, rendering: Rendering) -> Respo
             "code": problem.code,
             "message": problem.detail,
             "reference": problem.reference,
+            "is_channel": request.url.path.startswith("/c/"),
         }
         page = rendering.page("error.html", context, None, status=problem.status)
         if "retry-after" in response.headers:

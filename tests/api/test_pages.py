@@ -12,6 +12,7 @@ from server.api.deps import ModelState, ModelStatus
 from server.channels.contributors import CONTRIBUTORS_SHOWN_MAX
 from server.storage.postgres import Postgres
 from tests.api.site import Site
+from tests.support.ids import ABSENT_ID
 from tests.support.rows import Rows
 
 
@@ -165,6 +166,16 @@ async def test_a_page_that_fails_is_a_page(client: httpx2.AsyncClient, path: str
     answer = await client.get(path, headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("/c/absent", "No channel here."), ("/absent", "Nothing here."), (f"/checkout/{ABSENT_ID}", "Nothing here.")],
+)
+async def test_what_is_not_there_is_not_called_a_channel(client: httpx2.AsyncClient, path: str, title: str) -> None:
+    page = (await client.get(path)).text
+    assert f"<h1>{title}</h1>" in page
+    assert "Not signed in" not in page  # nobody has asked who it is
 
 
 async def test_a_program_that_wants_json_gets_a_problem_for_a_page(client: httpx2.AsyncClient) -> None:
