@@ -72,10 +72,7 @@ def routes(
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
         Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
-        Route("/api/admin/transactions/{id}/reversal", admin.reverse_transaction, methods=["POST"]),
-        Route("/api/admin/ledger/check", admin.check_ledger),
-        Route("/api/admin/payment-events", payment_events.list_payment_events),
-        Route("/admin/payment-events", payment_events.payment_events),
+        *_administration(admin, payment_events),
         Route("/checkout/{id}", checkout.checkout),
         Route("/checkout/{id}", checkout.decide, methods=["POST"]),
         Route("/webhooks/{provider}", webhooks.receive_event, methods=["POST"]),
@@ -101,4 +98,14 @@ def _contributing(
         Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
         Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
         Route("/api/contributions/{id}", contributions.get_contribution),
+    ]
+
+
+def _administration(admin: AdminEndpoints, payment_events: PaymentEventEndpoints) -> list[BaseRoute]:
+    """What only admins may do."""
+    return [
+        Route("/admin/payment-events", payment_events.payment_events),
+        Route("/api/admin/payment-events", payment_events.list_payment_events),
+        Route("/api/admin/transactions/{id}/reversal", admin.reverse_transaction, methods=["POST"]),
+        Route("/api/admin/ledger/check", admin.check_ledger),
     ]
