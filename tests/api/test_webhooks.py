@@ -5,6 +5,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from server.api.body_limit import REQUEST_BODY_BYTES_MAX
 from server.api.webhooks import WEBHOOK_BODY_BYTES_MAX
@@ -147,3 +148,15 @@ async def test_while_postgres_is_away_the_provider_is_told_to_come_again(
     await postgres.close()
     answer = await post(client, body, sandbox.sign(body))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+async def test_news_that_is_signed_and_cannot_be_read_is_an_error_in_the_log(
+    client: httpx2.AsyncClient, sandbox: Sandbox
+) -> None:
+    body = b'{"id":"evt_1","type":"payment.paid"}'
+    with capture_logs() as logged:
+        answer = await post(client, body, sandbox.sign(body))
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    [error] = [entry for entry in logged if entry["log_level"] == "error"]
+    assert (error["event"], error["provider"]) == ("payment_event_not_read", "sandbox")
+    assert "payment" in error["problem"]

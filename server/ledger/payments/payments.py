@@ -64,7 +64,13 @@ class Payments:
         """
         if provider not in self.providers:
             raise Refusal(Code.NOT_FOUND, "There is no such payment provider.")
-        return await self.take(provider, self.providers[provider].read_event(body, headers))
+        try:
+            event = self.providers[provider].read_event(body, headers)
+        except Refusal as refusal:
+            if refusal.code is Code.BAD_REQUEST:  # it was signed: money may have moved, and there is no row of it
+                log.exception("payment_event_not_read", provider=provider, problem=refusal.message)
+            raise
+        return await self.take(provider, event)
 
     async def take(self, provider: str, event: PaymentEvent) -> Applied:
         """Apply news whose sender is known, once, and tell what it changed.

@@ -71,9 +71,14 @@ class _Data(msgspec.Struct, frozen=True):
     object: dict[str, Any]
 
 
-class _Event(msgspec.Struct, frozen=True):
+class _News(msgspec.Struct, frozen=True):
+    """What every event has, of any version of theirs."""
+
     id: Name
     type: Name
+
+
+class _Event(_News, frozen=True):
     data: _Data
 
 
@@ -85,11 +90,11 @@ def read(body: bytes) -> PaymentEvent:
     """
     try:
         payload = msgspec.json.decode(body, type=dict[str, Any])
-        event = msgspec.convert(payload, _Event)
-        reader = _READERS.get(event.type)
+        news = msgspec.convert(payload, _News)
+        reader = _READERS.get(news.type)
         if reader is None:
-            return PaymentEvent(event.id, event.type, None, payload=payload)
-        return reader(event, payload)
+            return PaymentEvent(news.id, news.type, None, payload=payload)
+        return reader(msgspec.convert(payload, _Event), payload)
     except (msgspec.DecodeError, RecursionError) as error:  # a shape that is wrong is a DecodeError too
         raise no_event(error) from error
 

@@ -90,6 +90,13 @@ def test_other_news_is_of_no_interest(provider: Stripe, word: str) -> None:
     assert read(provider, word, {"id": "whatever", "amount": "none"}).kind is None
 
 
+@pytest.mark.parametrize("rest", [{}, {"data": None}, {"data": {}}, {"object": "v2.core.event", "related_object": {}}])
+def test_other_news_may_have_any_shape(provider: Stripe, rest: Json) -> None:
+    body = json.dumps({"id": "evt_1", "type": "v1.billing.meter.no_meter_found"} | rest).encode()
+    event = provider.read_event(body, signed(body))
+    assert (event.event_id, event.kind) == ("evt_1", None)
+
+
 def test_a_session_of_another_product_names_no_contribution(provider: Stripe) -> None:
     for metadata in (None, {}, {"contribution_id": "ours"}):
         assert read(provider, "checkout.session.completed", session(metadata=metadata)).contribution_id is None
