@@ -28,7 +28,7 @@ CONNECTIONS_MAX: Final = 10_000
 MESSAGES_MAX: Final = 2_000
 STARTS_MAX: Final = 50_000
 SECONDS_MAX: Final = 240
-"""A stamp makes six tokens of one: a longer answer would come to the end of its chat."""
+"""A stamp is two tokens: a longer answer would come to the end of its chat."""
 ROUNDS_MAX: Final = 20
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

@@ -14,7 +14,7 @@ from load_tests.stage import ROOT, Stage, python_process, wait_until_answered
 from server.embedded.ports import LOOPBACK, free_port
 
 SETTINGS: Final = {
-    # One address stands for up to 200 fans, and a stamp makes six tokens of each.
+    # One address stands for up to 200 fans, and a stamp is two tokens in the place of one.
     "TALLYLIGHT_SETTING_CHAT_VISITOR_CHATS_PER_DAY": "1000000",
     "TALLYLIGHT_SETTING_CHAT_ANSWER_TOKENS": "50000",
 }

@@ -76,7 +76,7 @@ class Node:
         self._postgres = postgres
         self._owned = owned
         self._lost = lost
-        self._tried_seconds = 0.0
+        self._overdue_at_seconds = 0.0  # the first try comes before anything is said
         self._renewing = asyncio.Lock()
         self._has_left = False
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -85,7 +85,7 @@ class Node:
     def is_overdue(self) -> bool:
         """Whether this node has not even tried to renew its lease for so long that it may have ended unnoticed; not
         one that was given back, which is not renewed."""
-        return time.monotonic() - self._tried_seconds > self.times.lease_seconds and not self._has_left
+        return time.monotonic() > self._overdue_at_seconds
 
     async def join(self, *, is_sole: bool) -> None:
         """Take the first lease.
@@ -123,7 +123,7 @@ class Node:
         if rows:
             log.warning("chats_taken_by_another_node", chats=len(rows))
             await self._lost({row["id"]: owned[row["id"]] for row in rows})
-        self._tried_seconds = began_seconds  # only now: who asks meanwhile whether it may speak has to wait
+        self._tried(began_seconds)  # only now: who asks meanwhile whether it may speak has to wait
 
     @contextlib.asynccontextmanager
     async def _own_connection(self, patience_seconds: float) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
@@ -165,8 +165,13 @@ class Node:
             except Refusal as refusal:
                 if is_last:
                     log.warning("lease_not_renewed", error=repr(refusal.__cause__))
-        self.trouble_seconds = self._tried_seconds = time.monotonic()
+        self.trouble_seconds = time.monotonic()
+        self._tried(self.trouble_seconds)
         return None
+
+    def _tried(self, at_seconds: float) -> None:
+        if not self._has_left:
+            self._overdue_at_seconds = at_seconds + self.times.lease_seconds
 
     async def run(self) -> None:
         """Renew until cancelled."""
@@ -182,7 +187,7 @@ class Node:
 
     async def leave(self) -> None:
         """Give the lease back, for good: what this node still owns may be taken at once."""
-        self._has_left = True
+        self._has_left, self._overdue_at_seconds = True, math.inf
         await self._postgres.pool.execute(
             "UPDATE node SET lease_until = clock_timestamp() WHERE id = $1 AND lease_until > clock_timestamp()", self.id
         )

@@ -42,10 +42,22 @@ class LiveMessage:
     idem: str | None = None
     s: int | None = None
     _parts: list[str] = field(default_factory=list)
+    _code_points: int = 0
 
     def add(self, text: str) -> None:
         """Append to the text; cheap, whatever its length is."""
         self._parts.append(text)
+        self._code_points += len(text)
+
+    def text_from(self, code_points: int) -> str:
+        """The text behind so many code points, without putting together what stands before them."""
+        missing, parts = self._code_points - code_points, list[str]()
+        for part in reversed(self._parts):
+            if missing <= 0:
+                break
+            parts.append(part if len(part) <= missing else part[-missing:])
+            missing -= len(part)
+        return "".join(reversed(parts))
 
     @property
     def text(self) -> str:

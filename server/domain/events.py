@@ -56,7 +56,7 @@ class AnswerStarted:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delta:
     """The next part of the running answer, made of `chunks` chunks of the model."""
 

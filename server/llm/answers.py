@@ -266,7 +266,7 @@ class Answer:
         growing = self._growing
         if growing.ceiling_tokens + size_bytes >= self._watch_tokens or len(text) > INLINE_CHARACTERS:
             return False
-        json_bytes = _json_bytes(text)
+        json_bytes = len(_encoder.encode(text)) - 2
         if self._json_bytes + json_bytes >= self._limits.json_bytes:
             return False
         growing.add(text, size_bytes)

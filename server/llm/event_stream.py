@@ -92,7 +92,10 @@ class EventStream:
             return
         if self.is_over or not event:
             return
-        chunk = _decode(event)
+        try:
+            chunk = _decoder.decode(event)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            chunk = _decode_leniently(event)
         if chunk.error is not None:
             raise provider_refusal(Fault.FAILING)
         if chunk.usage is not None:
@@ -103,13 +106,6 @@ class EventStream:
                 texts.append(text)
             if choice.finish_reason is not None:
                 self.finish = _FINISHES.get(choice.finish_reason, "stop")
-
-
-def _decode(event: bytes) -> _Chunk:
-    try:
-        return _decoder.decode(event)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _decode_leniently(event)
 
 
 def _decode_leniently(event: bytes) -> _Chunk:

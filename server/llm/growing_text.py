@@ -16,21 +16,19 @@ class GrowingText:
 
     Between two counts `ceiling_tokens` says what the text cannot pass: a token has at least one byte. Whoever waits for
     a limit needs no count while the ceiling is below it. The text itself is not kept, only the tail not settled yet.
+
+    Attributes:
+        ceiling_tokens: the text has no more tokens than this.
     """
 
-    __slots__ = ("_settled_tokens", "_tail", "_tail_bytes", "_tail_ceiling_tokens", "_try_above_bytes")
+    __slots__ = ("_settled_tokens", "_tail", "_tail_bytes", "_try_above_bytes", "ceiling_tokens")
 
     def __init__(self) -> None:
+        self.ceiling_tokens = 0
         self._settled_tokens = 0
         self._tail = ""
         self._tail_bytes = 0
-        self._tail_ceiling_tokens = 0
         self._try_above_bytes = COMMIT_ABOVE_BYTES
-
-    @property
-    def ceiling_tokens(self) -> int:
-        """The text has no more tokens than this."""
-        return self._settled_tokens + self._tail_ceiling_tokens
 
     @property
     def settled_tokens(self) -> int:
@@ -53,7 +51,7 @@ class GrowingText:
         twin._settled_tokens = self._settled_tokens
         twin._tail = self._tail
         twin._tail_bytes = self._tail_bytes
-        twin._tail_ceiling_tokens = self._tail_ceiling_tokens
+        twin.ceiling_tokens = self.ceiling_tokens
         twin._try_above_bytes = self._try_above_bytes
         return twin
 
@@ -61,7 +59,7 @@ class GrowingText:
         """Appends a text without lone surrogates; `size_bytes` is its length in UTF-8."""
         self._tail += text
         self._tail_bytes += size_bytes
-        self._tail_ceiling_tokens += size_bytes
+        self.ceiling_tokens += size_bytes
         if self._tail_bytes > self._try_above_bytes:
             self._settle()
 
@@ -71,14 +69,14 @@ class GrowingText:
         tail_tokens = count(self._tail)
         if len(self._tail) > COMMIT_ABOVE_BYTES:
             # A long tail without a boundary: remember the count, or it would be repeated for each letter that follows.
-            self._tail_ceiling_tokens = min(self._tail_bytes, tail_tokens + UNSETTLED_TOKENS)
+            self.ceiling_tokens = self._settled_tokens + min(self._tail_bytes, tail_tokens + UNSETTLED_TOKENS)
         return self._settled_tokens + tail_tokens
 
     def estimate_tokens(self) -> int:
         """For display: exact for usual text, a little off for a long tail without a boundary; never slow."""
         if self.counts_quickly:
             return self.exact_tokens()
-        return self._settled_tokens + min(self._tail_ceiling_tokens, self._tail_bytes // 3)
+        return min(self.ceiling_tokens, self._settled_tokens + self._tail_bytes // 3)
 
     def _settle(self) -> None:
         place = last_boundary(self._tail, len(self._tail) - 1)
@@ -86,5 +84,5 @@ class GrowingText:
             self._settled_tokens += count(self._tail[:place])
             self._tail = self._tail[place:]
             self._tail_bytes = len(self._tail.encode())
-            self._tail_ceiling_tokens = self._tail_bytes
+            self.ceiling_tokens = self._settled_tokens + self._tail_bytes
         self._try_above_bytes = self._tail_bytes + COMMIT_ABOVE_BYTES

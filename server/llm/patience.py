@@ -31,6 +31,9 @@ class Patience:
 
     def renew(self, seconds: float) -> None:
         """The wait is over and the next one, of at most that many seconds, begins."""
+        if seconds == self._seconds and self._timer is not None:  # once a token
+            self._since_seconds = self._loop.time()
+            return
         self.pause(seconds)
         self.begin()
 

@@ -141,9 +141,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _take_parts(self) -> bytes:
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._drop_parts()
-        return data
+        parts, self._parts = self._parts, []
+        self._waiting_bytes = 0
+        if self._paused:
+            self._drop_parts()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -114,7 +114,7 @@ class Redis:
         return answer
 
     async def script(self, name: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        """Run ``scripts/<name>.lua``; all its keys share one hash tag.
+        """Run ``scripts/<name>.lua``.
 
         Raises:
             RedisUnavailable: as `run`.

@@ -51,7 +51,7 @@ def encode_event(event: SequencedEvent, s: int, n: int) -> EncodedEvent:
     """Encode a numbered event once for all followers."""
     if isinstance(event, Delta):
         body = delta_body(s, json_of(event.text), n)
-        return EncodedEvent(event, "d", s, n, body, len(body.encode()))
+        return EncodedEvent(event, "d", s, n, body, len(body) if body.isascii() else len(body.encode()))
     kind, make = _FRAMES[type(event)]
     frame = make(event, s)
     body = _body(kind, frame)

@@ -92,7 +92,9 @@ class Outbox:
         self._append(_Item(len(frame.encode()), frame))
 
     def put_latest(self, key: tuple[str, object], frame: str) -> None:
-        """Queue a figure of which only the newest counts; it goes out behind what is numbered."""
+        """Send or queue a figure of which only the newest counts; it goes out behind what is numbered."""
+        if self._is_clear and self._send_now(frame):
+            return
         self._latest[key] = frame
         self.filled.set()
 
@@ -161,7 +163,9 @@ class Outbox:
     @property
     def _is_clear(self) -> bool:
         """Whether nothing waits or is being sent, so that nothing would be overtaken."""
-        return self._blocked_seconds is None and self.is_empty
+        return self._blocked_seconds is None and not (
+            self._items or self._latest or self._lagging or self._reopening
+        )
 
     def _append(self, item: _Item) -> None:
         if self.has_overflowed:

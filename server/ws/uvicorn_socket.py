@@ -23,6 +23,9 @@ LINGER_SECONDS: Final = 10.0
 _EXTENSION: Final = "tallylight"
 _FINAL_TEXT: Final = 0x81
 """The first byte of a text frame that is a whole message (RFC 6455, section 5.2)."""
+SHORT_BYTES: Final = 126
+"""The length of a shorter payload is the second byte itself."""
+_SHORT_HEADS: Final = [bytes((_FINAL_TEXT, size_bytes)) for size_bytes in range(SHORT_BYTES)]
 
 SendNow = Callable[[str], bool]
 """Sends a text at once, without waiting; False: the socket cannot be written to for now, and nothing has happened."""
@@ -69,7 +72,9 @@ class UvicornSocket(WebSocketsSansIOProtocol):
         if self.conn.state is not State.OPEN or not self.writable.is_set() or self.transport.is_closing():
             return False
         payload = text.encode()
-        self.transport.write(_head(len(payload)) + payload)
+        size_bytes = len(payload)
+        head = _SHORT_HEADS[size_bytes] if size_bytes < SHORT_BYTES else _long_head(size_bytes)
+        self.transport.write(head + payload)
         return True
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -135,10 +140,8 @@ class UvicornSocket(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
-def _head(size_bytes: int) -> bytes:
+def _long_head(size_bytes: int) -> bytes:
     """What stands before a payload of this size (RFC 6455, section 5.2)."""
-    if size_bytes < 126:
-        return bytes((_FINAL_TEXT, size_bytes))
     if size_bytes < 65_536:
         return bytes((_FINAL_TEXT, 126)) + size_bytes.to_bytes(2)
     return bytes((_FINAL_TEXT, 127)) + size_bytes.to_bytes(8)

@@ -38,8 +38,8 @@ async def test_a_node_is_overdue_until_its_lost_chats_are_dropped(postgres_url: 
 async def test_a_lease_that_was_given_back_is_not_renewed_for_a_last_frame(postgres_url: str) -> None:
     postgres = await Postgres.open(postgres_url)
     async with joined_node(postgres) as node:
+        node._overdue_at_seconds = -math.inf
         await node.leave()
-        node._tried_seconds = -math.inf
         await node.ensure_not_overdue()
         holds = "SELECT lease_until > clock_timestamp() FROM node WHERE id = $1"
         assert not await postgres.pool.fetchval(holds, node.id)

@@ -5,13 +5,15 @@ from io import StringIO
 from pathlib import Path
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from load_tests.curves import draw
 from load_tests.figures import Delays, Run
 from load_tests.machine import Load
 from load_tests.report import save, show
-from load_tests.stamps import WRAP_US, delays_us, now_us, stamped
+from load_tests.stamps import UNIT_US, WRAP_US, delays_us, now_us, stamp_of, stamped
+from server.llm.tokens import count
 
 QUIET = Load(10.0, {"server": 5.0, "fans": 1.0}, steal=0.0, foreign=0.0, bench_busy=0.5)
 LOUD = Load(10.0, {"server": 5.0, "fans": 1.0}, steal=0.2, foreign=0.3, bench_busy=0.95)
@@ -26,8 +28,15 @@ def test_a_stamp_tells_when_it_was_written() -> None:
     assert delays[0] >= delays[1] >= 7
 
 
+@pytest.mark.parametrize("at_us", [0, 10, 40_950, 40_960, 123_456_780, WRAP_US - 10, WRAP_US + 30])
+def test_a_stamp_says_its_moment_to_10_us_and_is_two_tokens(at_us: int) -> None:
+    assert delays_us(stamp_of(at_us), at_us % WRAP_US) == [0]
+    assert delays_us(stamp_of(at_us + UNIT_US - 1), at_us % WRAP_US + 1_000) == [1_000]
+    assert count(stamp_of(at_us)) == 2
+
+
 def test_the_clock_may_begin_anew_between_stamp_and_arrival() -> None:
-    assert delays_us(f"a#{WRAP_US - 5}", 10) == [15]
+    assert delays_us(stamp_of(WRAP_US - 50), 100) == [150]
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

@@ -34,7 +34,7 @@ def held(gateway: LocalGateway, chat_id: str) -> LiveChat:
 async def thawed(node: Node) -> AsyncIterator[None]:
     """A node that has slept for longer than its lease, and has not yet asked what it has lost."""
     async with node._renewing:
-        node._tried_seconds = -math.inf
+        node._overdue_at_seconds = -math.inf
         yield
 
 
