@@ -162,18 +162,13 @@ class UpstreamConnection(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             return
         try:
-            if self._wants_more():
-                return
+            if self._sink is not None and self._parts and self._sink(self._take_parts()):
+                if not self._body_done and self._error is None:
+                    return  # the sink waits on
         except Exception as error:
             self._waiter.set_exception(error)
         else:
             self._waiter.set_result(None)
-
-    def _wants_more(self) -> bool:
-        """Hand what has come to the sink, if there is one; returns whether it waits on."""
-        if self._sink is None or not self._parts:
-            return False
-        return self._sink(self._take_parts()) and not self._body_done and self._error is None
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error

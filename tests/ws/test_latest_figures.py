@@ -56,3 +56,22 @@ def test_usage_of_another_chat_is_still_told() -> None:
     outbox.put_latest(("usage", Chat.k + 1), usage_frame(900))
     outbox.put_event(Chat(), done(1_000))
     assert [frame["t"] for frame in taken(outbox)] == ["done", "usage"]
+
+
+def test_a_figure_leaves_at_once_where_nothing_waits() -> None:
+    sent: list[str] = []
+    outbox = Outbox(lambda frame: sent.append(frame) is None)
+    outbox.put_latest(("usage", Chat.k), usage_frame(900))
+    assert sent == [usage_frame(900)]
+    assert outbox.is_empty
+
+
+def test_a_figure_overtakes_nothing() -> None:
+    sent: list[str] = []
+    outbox = Outbox(lambda frame: sent.append(frame) is None)
+    outbox.put('{"t":"ok"}')
+    outbox.put_latest(("usage", Chat.k), usage_frame(900))
+    outbox.block()
+    outbox.put_latest(("usage", Chat.k + 1), usage_frame(900))
+    assert not sent
+    assert [frame["t"] for frame in taken(outbox)] == ["ok", "usage", "usage"]
