@@ -128,7 +128,7 @@ article:not(:last-child) .link,.paused :is(.link,.starters){display:none}
 .notice.warning{border-block-start:2px dashed var(--ochre)}
 .notice.alert{border-block-start:2px solid var(--alert)}
 .notice.end{padding:1em;font-size:1em;row-gap:.75em}
-.notice :not(p){background:var(--surface)}
+.notice :not(p){background:var(--surface);min-block-size:44px}
 
 .composer{display:grid;grid-template-columns:minmax(0,1fr) auto;gap:.5em;padding:.75em 1em;border-block-start:1px solid var(--hair)}
 textarea{
