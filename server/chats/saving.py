@@ -75,9 +75,9 @@ async def save_answer(connection: Connection, answer: EndedAnswer) -> tuple[Save
         token's mark is in the row, so that the answer must end without one; EPOCH_LOST when another node has the chat.
         Saving the same answer again gives DONE (without a balance).
     """
-    earns = False
+    earns, account = False, None
     if answer.ending.refunds:
-        await charging.lock_channels(connection, [answer.channel_id])
+        account = (await charging.lock_channels(connection, [answer.channel_id]))[answer.channel_id]
     else:
         earns = await lock_earner(connection, answer.message_id)
     row = await connection.fetchrow(
@@ -89,8 +89,8 @@ async def save_answer(connection: Connection, answer: EndedAnswer) -> tuple[Save
     if row["state"] != ChatState.ANSWERING:
         return Saved.DONE, None
     balance = None
-    if answer.ending.refunds:
-        balance = await charging.refund(connection, answer.chat_id, answer.epoch)
+    if account is not None:
+        balance = await charging.refund(connection, account, answer.chat_id, answer.epoch)
         if balance is None:
             return Saved.CREDIT_WAS_SPENT, None
         await _give_back_quota(connection, row, answer.ending.why)

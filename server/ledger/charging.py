@@ -117,37 +117,44 @@ async def spend(conn: Connection, chats: Sequence[tuple[UUID, int]]) -> set[UUID
     return {row["id"] for row in rows}
 
 
-async def refund(conn: Connection, chat_id: UUID, epoch: int) -> Balance | None:
+async def refund(conn: Connection, account: ChannelAccount, chat_id: UUID, epoch: int) -> Balance | None:
     """Give the credit of a chat back and close the chat, if no token of it has left.
 
-    Locks the channel, then the chat.
+    Args:
+        conn: in the transaction that has locked the chat's channel.
+        account: the channel as `lock_channels` has read it in this transaction. It is a statement of its own: one that
+            both locks a row and changes it waits in a circle with the next in line, as soon as a row that refers to it
+            is being inserted.
 
     Returns:
         The channel's new balance; None when the chat is not CHARGED under this epoch: its first token has left, it was
         refunded before, another node owns it, or it was never charged. Nothing was changed then.
+
+    Raises:
+        BrokenExpectation: the ledger has moved on since the account was read.
     """
     row = await conn.fetchrow(
         """
-        WITH place AS (
-            SELECT channel.id FROM channel
-            WHERE channel.id = (SELECT channel_id FROM chat WHERE id = $1)
-            FOR NO KEY UPDATE
-        ), refunded AS (
+        WITH refunded AS (
             UPDATE chat SET credit_state = 'REFUNDED', state = 'CLOSED'
-            FROM place
-            WHERE chat.id = $1 AND chat.channel_id = place.id AND chat.credit_state = 'CHARGED' AND chat.epoch = $2
-            RETURNING chat.channel_id
+            WHERE id = $1 AND channel_id = $3 AND credit_state = 'CHARGED' AND epoch = $2
+            RETURNING channel_id
         ), given AS (
             UPDATE channel SET credit_balance = credit_balance + 1, ledger_version = ledger_version + 1
-            FROM refunded WHERE channel.id = refunded.channel_id
+            FROM refunded WHERE channel.id = refunded.channel_id AND ledger_version = $4
             RETURNING channel.id, credit_balance, ledger_version
         ), entry AS (
             INSERT INTO credit_entry (channel_id, channel_seq, kind, delta, balance_after, chat_id)
             SELECT id, ledger_version, 'REFUND', 1, credit_balance, $1 FROM given
         )
-        SELECT * FROM given
+        SELECT given.* FROM refunded LEFT JOIN given ON true
         """,
         chat_id,
         epoch,
+        account.id,
+        account.version,
     )
-    return None if row is None else Balance(row["id"], row["credit_balance"], row["ledger_version"])
+    if row is None:
+        return None
+    expect(row["id"] is not None, "no ledger has moved on under its lock")
+    return Balance(row["id"], row["credit_balance"], row["ledger_version"])

@@ -127,7 +127,7 @@ class Books:
         return chat_id in spent
 
     async def refund(self, chat_id: UUID, epoch: int = 1) -> Balance | None:
-        return await self.postgres.transact(lambda conn: charging.refund(conn, chat_id, epoch))
+        return await self.postgres.transact(lambda conn: refund_chat(conn, chat_id, epoch))
 
     async def balance(self, channel_id: UUID) -> Balance:
         """What Postgres says now."""
@@ -164,3 +164,10 @@ async def start_chats(conn: Connection, channel_id: UUID, chat_ids: Sequence[UUI
     if admitted:
         await charging.charge(conn, accounts, [(channel_id, chat_id) for chat_id in admitted])
     return set(admitted)
+
+
+async def refund_chat(conn: Connection, chat_id: UUID, epoch: int = 1) -> Balance | None:
+    """Give the credit of a chat back, as the end of its answer does: the channel is locked first."""
+    channel_id = await conn.fetchval("SELECT channel_id FROM chat WHERE id = $1", chat_id)
+    account = (await lock_channels(conn, [channel_id]))[channel_id]
+    return await charging.refund(conn, account, chat_id, epoch)

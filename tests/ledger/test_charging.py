@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +14,7 @@ from server.ledger import charging
 from server.ledger.accounts import Balance, BrokenExpectation, ChannelAccount
 from server.storage.ids import new_id
 from server.storage.postgres import Connection, Postgres
-from tests.ledger.books import Books
+from tests.ledger.books import Books, refund_chat
 from tests.support.waiting import eventually
 
 
@@ -221,8 +223,16 @@ async def test_nothing_is_given_back_after_the_first_token_nor_before_the_charge
     channel_id = await books.channel(credits_=5)
     spent, (opened,) = await books.charged_chat(channel_id), await books.chats(channel_id)
     await books.spend(spent)
-    for chat_id in (spent, opened, new_id()):
+    elsewhere = await books.charged_chat(await books.channel(credits_=5))
+    for chat_id in (spent, opened):
         assert await books.refund(chat_id) is None
+
+    async def refund_nobody(conn: Connection) -> None:
+        account = (await charging.lock_channels(conn, [channel_id]))[channel_id]
+        for chat_id in (new_id(), elsewhere):
+            assert await charging.refund(conn, account, chat_id, 1) is None
+
+    await books.postgres.transact(refund_nobody)
     assert (await books.balance(channel_id)).balance == 4
     await books.assert_clean()
 
@@ -267,6 +277,20 @@ async def test_refunds_and_charges_of_one_channel_keep_its_ledger_without_a_hole
     await books.assert_clean()
 
 
+async def test_a_refund_from_an_old_reading_of_the_channel_is_not_written(books: Books) -> None:
+    channel_id = await books.channel(credits_=5)
+    chat_id = await books.charged_chat(channel_id)
+
+    async def work(conn: Connection) -> None:
+        account = (await charging.lock_channels(conn, [channel_id]))[channel_id]
+        await charging.refund(conn, replace(account, version=account.version - 1), chat_id, 1)
+
+    with pytest.raises(BrokenExpectation):
+        await books.postgres.transact(work)
+    assert await books.credit_state(chat_id) == "CHARGED"
+    await books.assert_clean()
+
+
 async def test_a_refund_waits_for_the_channel_and_then_sees_what_happened(books: Books, postgres: Postgres) -> None:
     channel_id = await books.channel(credits_=5)
     chat_id = await books.charged_chat(channel_id)
@@ -283,7 +307,38 @@ async def test_a_refund_waits_for_the_channel_and_then_sees_what_happened(books:
     await books.assert_clean()
 
 
-async def wait_for_a_lock(postgres: Postgres) -> None:
-    """Until somebody in this database waits for a lock."""
+async def test_a_refund_and_those_behind_it_never_wait_in_a_circle(books: Books, postgres: Postgres) -> None:
+    """While a chat is being opened: its insert holds the channel's row too, in a way that all of these may share."""
+    channel_id = await books.channel(credits_=5)
+    chat_id = await books.charged_chat(channel_id)
+
+    async def refund(conn: Connection) -> None:
+        await refund_chat(conn, chat_id)
+
+    async def lock(conn: Connection) -> None:
+        await charging.lock_channels(conn, [channel_id])
+
+    async def once(work: Callable[[Connection], Awaitable[None]]) -> None:
+        async with postgres.pool.acquire() as conn, conn.transaction():
+            await work(conn)
+
+    async with asyncio.TaskGroup() as waiting, postgres.pool.acquire() as opening, opening.transaction():
+        await opening.execute("SELECT 1 FROM channel WHERE id = $1 FOR KEY SHARE", channel_id)
+        async with postgres.pool.acquire() as conn, conn.transaction():
+            await conn.execute("UPDATE channel SET updated_at = clock_timestamp() WHERE id = $1", channel_id)
+            tasks = []
+            for work in (refund, lock, lock, lock):
+                tasks.append(waiting.create_task(once(work)))
+                await wait_for_a_lock(postgres, len(tasks))
+        await asyncio.wait(tasks)
+    assert await books.credit_state(chat_id) == "REFUNDED"
+
+
+async def wait_for_a_lock(postgres: Postgres, waiters: int = 1) -> None:
+    """Until so many in this database wait for a lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    await eventually(lambda: postgres.pool.fetchval(waiting))
+
+    async def are_there() -> bool:
+        return bool(await postgres.pool.fetchval(waiting) >= waiters)
+
+    await eventually(are_there)

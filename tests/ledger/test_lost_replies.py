@@ -14,7 +14,7 @@ from server.ledger.reversal_requests import ReversalRequest, Reversals
 from server.storage.ids import new_id
 from server.storage.postgres import TRANSACTION_TRIES, Postgres, is_unreachable
 from server.storage.redis import Redis, balance_key
-from tests.ledger.books import Books
+from tests.ledger.books import Books, refund_chat
 from tests.ledger.losing_proxy import LosingProxy, open_through_a_losing_proxy
 from tests.ledger.test_reversals import Desk
 
@@ -68,7 +68,7 @@ async def test_a_first_token_and_a_refund_are_read_back(books: Books, lossy: tup
     proxy.replies_to_lose = 1
     assert await postgres.transact(lambda conn: charging.spend(conn, [(spent, 1)])) == set()
     proxy.replies_to_lose = 1
-    assert await postgres.transact(lambda conn: charging.refund(conn, refunded, 1)) is None
+    assert await postgres.transact(lambda conn: refund_chat(conn, refunded)) is None
     assert [await books.credit_state(chat_id) for chat_id in (spent, refunded)] == ["SPENT", "REFUNDED"]
     assert (await books.balance(channel_id)).balance == 1
     await books.assert_clean()
