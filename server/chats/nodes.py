@@ -19,7 +19,7 @@ import structlog
 from server.domain.errors import Refusal
 from server.storage.ids import new_id
 from server.storage.outages import outages_refused
-from server.storage.postgres import Postgres
+from server.storage.postgres import Postgres, repeated
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,11 @@ _RENEW: Final = """
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
     RETURNING (SELECT lease_until < clock_timestamp() FROM before)
 """
+
+_END_OTHERS: Final = (
+    "UPDATE node SET lease_until = clock_timestamp() WHERE id <> $1 AND lease_until > clock_timestamp()"
+)
+_HAS_OTHERS: Final = "SELECT EXISTS (SELECT 1 FROM node WHERE id <> $1 AND lease_until > clock_timestamp())"
 
 _LOST: Final = """
     SELECT mine.id FROM unnest($1::uuid[], $2::bigint[]) AS mine (id, epoch)
@@ -88,23 +93,22 @@ class Node:
         return time.monotonic() > self._overdue_at_seconds
 
     async def join(self, *, is_sole: bool) -> None:
-        """Take the first lease.
+        """Take the first lease; again, where the connection is lost, as under one id it is the same lease.
 
         Where other leases hold, nobody is believed dead for one whole lease: whoever was cut off from Postgres together
         with this node gets the time to come back.
 
         Args:
             is_sole: whether no other node can be alive (one instance on its own data folder): older leases end now.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: Postgres did not let us in.
         """
-        await self.renew(JOIN_SECONDS)
+        until_seconds = time.monotonic() + JOIN_SECONDS
+        await repeated(lambda: self.renew(max(0.0, until_seconds - time.monotonic())))
         if is_sole:
-            await self._postgres.pool.execute(
-                "UPDATE node SET lease_until = clock_timestamp() WHERE id <> $1 AND lease_until > clock_timestamp()",
-                self.id,
-            )
-        elif await self._postgres.pool.fetchval(
-            "SELECT EXISTS (SELECT 1 FROM node WHERE id <> $1 AND lease_until > clock_timestamp())", self.id
-        ):
+            await self._postgres.transact(lambda connection: connection.execute(_END_OTHERS, self.id))
+        elif await self._postgres.transact(lambda connection: connection.fetchval(_HAS_OTHERS, self.id)):
             self.trouble_seconds = time.monotonic()
 
     async def renew(self, patience_seconds: float) -> None:

@@ -156,16 +156,12 @@ class Postgres:
         Raises:
             Whatever the work, or the last try, raised; nothing was changed unless the connection was lost.
         """
-        for attempt in itertools.count(1):
-            try:
-                async with self.pool.acquire() as connection, connection.transaction():
-                    return await work(connection)
-            except Exception as error:
-                if attempt == TRANSACTION_TRIES or not may_be_repeated(error):
-                    raise
-                log.warning("postgres.transaction_repeated", attempt=attempt, error=repr(error))
-            await asyncio.sleep(_REPEAT_AFTER_SECONDS * attempt)
-        raise AssertionError("unreachable")
+
+        async def once() -> _T:
+            async with self.pool.acquire() as connection, connection.transaction():
+                return await work(connection)
+
+        return await repeated(once)
 
     async def ping(self) -> None:
         """Ask the server for nothing.
@@ -231,6 +227,23 @@ def may_be_repeated(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _LOST_TRANSACTION:
         return True
     return is_unreachable(error)
+
+
+async def repeated(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do this, and again, ``TRANSACTION_TRIES`` times at most, where trying again may help.
+
+    Raises:
+        Whatever the last try raised.
+    """
+    for attempt in itertools.count(1):
+        try:
+            return await work()
+        except Exception as error:
+            if attempt == TRANSACTION_TRIES or not may_be_repeated(error):
+                raise
+            log.warning("postgres.transaction_repeated", attempt=attempt, error=repr(error))
+        await asyncio.sleep(_REPEAT_AFTER_SECONDS * attempt)
+    raise AssertionError("unreachable")
 
 
 def _timeouts(limits: PostgresLimits) -> dict[str, str]:
