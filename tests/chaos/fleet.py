@@ -9,11 +9,9 @@ from typing import Any, Final
 
 import httpx2
 
-from tests.support.early_ends import EndedInItsStart
 from tests.support.forked_gateways import ORIGIN, ForkedGateway, GatewayNest
 
 GATEWAYS: Final = 2
-LAUNCHES_MAX: Final = 5
 PATIENCE_SECONDS: Final = 90.0
 """How long one request is tried again; longer than any fault lasts on a machine that is shared."""
 PAUSE_SECONDS: Final = 0.1
@@ -32,20 +30,11 @@ class Fleet:
     _ends: dict[int, contextlib.AsyncExitStack] = field(default_factory=dict)
 
     async def launch(self) -> None:
-        """Start one more; one that a fault ends in its start is started again, as whoever runs servers does."""
-        for is_last in [False] * LAUNCHES_MAX + [True]:
-            stack = contextlib.AsyncExitStack()
-            try:
-                gateway = await stack.enter_async_context(
-                    self.nest.gateway(self.postgres_url, self.redis_url, ENVIRONMENT)
-                )
-            except EndedInItsStart:
-                if is_last:
-                    raise
-                continue
-            self._ends[id(gateway)] = stack
-            self.alive.append(gateway)
-            return
+        """Start one more."""
+        stack = contextlib.AsyncExitStack()
+        gateway = await stack.enter_async_context(self.nest.gateway(self.postgres_url, self.redis_url, ENVIRONMENT))
+        self._ends[id(gateway)] = stack
+        self.alive.append(gateway)
 
     async def replace(self, rng: random.Random) -> None:
         """SIGKILL one of them; when it is gone, start another one."""

@@ -125,10 +125,9 @@ class GatewayNest:
                 **(environment or {}),
             }
         )
-        process = psutil.Process(pid)
-        running = ForkedGateway(f"http://127.0.0.1:{port}", process=process)
+        running = ForkedGateway(f"http://127.0.0.1:{port}", process=psutil.Process(pid))
         try:
-            await until_ready(running.url, process.is_running)
+            await until_ready(running.url)
             yield running
         finally:
             running.kill()

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,6 @@ from server.gateway import Gateway
 from server.ledger.payments.options import PaymentOptions, Taker
 from server.serving import listen
 from server.ws.uvicorn_socket import UvicornSocket
-from tests.support.early_ends import EndedInItsStart
 from tests.support.http_clients import http_client
 from tests.support.socket_client import SocketClient
 
@@ -151,16 +150,10 @@ async def local_gateway(
             await serving
 
 
-async def until_ready(url: str, is_alive: Callable[[], bool] = lambda: True) -> None:
-    """Wait until `/readyz` says so.
-
-    Raises:
-        EndedInItsStart: it is not alive any more.
-    """
+async def until_ready(url: str) -> None:
+    """Wait until `/readyz` says so."""
     async with asyncio.timeout(READY_SECONDS), http_client(url) as http:
         while True:
-            if not is_alive():
-                raise EndedInItsStart(url)
             with contextlib.suppress(httpx2.TransportError):
                 if (await http.get("/readyz")).status_code == 200:
                     return
