@@ -12,9 +12,11 @@ from tests.support.rows import Rows
 
 @pytest.fixture
 async def postgres(postgres_url: str) -> AsyncIterator[Postgres]:
+    """The test's database; its books are checked at the end, unless the test has written past them."""
     opened = await Postgres.open(postgres_url)
     yield opened
     await opened.close()
+    await Rows.check_ledger(opened)
 
 
 @pytest.fixture

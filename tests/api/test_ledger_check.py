@@ -15,6 +15,7 @@ from tests.ledger.books import Books
 from tests.ledger.test_charging import wait_for_a_lock
 from tests.support.patient_redis import PATIENT_REDIS
 from tests.support.people import signed_in
+from tests.support.rows import Rows
 
 PATH = "/api/admin/ledger/check"
 
@@ -49,8 +50,9 @@ async def test_a_right_ledger_is_clean_and_counted(admin: httpx2.AsyncClient, po
 
 
 async def test_what_is_wrong_is_named_and_the_answer_is_200_all_the_same(
-    admin: httpx2.AsyncClient, postgres: Postgres
+    admin: httpx2.AsyncClient, postgres: Postgres, rows: Rows
 ) -> None:
+    rows.plant()
     channel_id = await Books(postgres).channel()
     await postgres.pool.execute("UPDATE channel SET credit_balance = 7")
     answer = await admin.get(PATH)

@@ -1,19 +1,43 @@
 """Rows that a test begins with, written straight into the tables."""
 
 from datetime import timedelta
+from typing import ClassVar
 from uuid import UUID
+from weakref import WeakSet
 
 from server.channels.adding import NewChannel, add_channel
 from server.domain.identity import Identity
+from server.ledger.audit import check
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
+
+_HAS_MONEY = """
+    SELECT EXISTS (SELECT FROM contribution) OR EXISTS (SELECT FROM "transaction") OR EXISTS (SELECT FROM credit_entry)
+"""
 
 
 class Rows:
     """Writes rows of one database; every row is as small as the constraints allow."""
 
+    _planted_in: ClassVar[WeakSet[Postgres]] = WeakSet()
+
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
+
+    def plant(self) -> None:
+        """Say that money or credits were written past the ledger: its check finds them."""
+        self._planted_in.add(self.postgres)
+
+    @classmethod
+    async def check_ledger(cls, postgres: Postgres) -> None:
+        """Fail with the rows that break an invariant, where there is money and nothing was planted."""
+        if postgres in cls._planted_in:
+            return
+        async with postgres.connected("tests") as conn:  # the test may have closed the pool
+            has_money = await conn.fetchval(_HAS_MONEY)
+        if has_money:
+            findings = (await check(postgres)).findings
+            assert not findings, findings
 
     async def channel(self, name: str = "deep-sea-lab", **values: object) -> UUID:
         """A PENDING channel; more values as `NewChannel` has them."""
@@ -22,6 +46,7 @@ class Rows:
 
     async def active_channel(self, name: str = "deep-sea-lab", *, credits_: int = 0) -> UUID:
         """A channel on air; its credits stand in no ledger."""
+        self.plant()
         channel_id = await self.channel(name)
         await self.postgres.pool.execute(
             "UPDATE channel SET status = 'ACTIVE', activated_at = clock_timestamp(), credit_balance = $2,"
@@ -122,7 +147,9 @@ class Rows:
         credits_: int = 0,
         display_name: str | None = None,
     ) -> UUID:
-        """A settled contribution and its transaction: activation, or the purchase of credits where some are given."""
+        """A settled contribution and its transaction: activation, or the purchase of credits where some are given. What
+        it gave stands on no channel and in no ledger."""
+        self.plant()
         contribution_id, transaction_id = new_id(), new_id()
         kind = "CREDIT_PURCHASE" if credits_ else "ACTIVATION"
         async with self.postgres.pool.acquire() as connection, connection.transaction():
