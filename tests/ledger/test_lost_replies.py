@@ -3,19 +3,23 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
+from server.domain.payments import PaymentKind
 from server.domain.transactions import TransactionType
 from server.ledger import charging
 from server.ledger.accounts import Balance
 from server.ledger.adjustments import Adjustment, adjust
 from server.ledger.contributions import begin, settle
 from server.ledger.credits import Credits
+from server.ledger.payments.payments import Payments
 from server.ledger.reversal_requests import ReversalRequest, Reversals
 from server.storage.ids import new_id
 from server.storage.postgres import TRANSACTION_TRIES, Postgres, is_unreachable
 from server.storage.redis import Redis, balance_key
 from tests.ledger.books import Books, refund_chat
 from tests.ledger.losing_proxy import LosingProxy, open_through_a_losing_proxy
+from tests.ledger.payments.news import news
 from tests.ledger.test_reversals import Desk
 
 
@@ -98,3 +102,17 @@ async def test_a_reversal_is_done_once_and_published(
     assert (recorded.amount_cents, recorded.credits) == (-200, -20)
     assert await books.entries(channel_id) == [(1, "PURCHASE", 50, 50), (2, "ADJUST", -20, 30)]
     assert await redis.run(lambda client: client.hget(balance_key(channel_id), "b")) == b"30"
+
+
+async def test_news_that_an_admin_must_look_at_is_told(
+    books: Books, channel_credits: Credits, lossy: tuple[Postgres, LosingProxy]
+) -> None:
+    postgres, proxy = lossy
+    new = await books.contribution(await books.channel(), TransactionType.CREDIT_PURCHASE, 500)
+    payments = Payments(postgres, channel_credits, lambda balance, why: None, providers={}, current=None)
+    proxy.replies_to_lose = 1
+    with capture_logs() as logged:
+        await payments.take("sandbox", news(new, PaymentKind.PAID, amount_cents=499))
+    assert proxy.replies_to_lose == 0
+    told = [entry for entry in logged if entry["event"] == "payment_event_not_applied"]
+    assert [(entry["log_level"], entry["problem"]) for entry in told] == [("error", "AMOUNT_DIFFERS")]

@@ -18,7 +18,7 @@ from server.domain.payments import EventProblem, PaymentKind
 from server.domain.transactions import ContributionStatus, before
 from server.ledger.accounts import Balance
 from server.ledger.contributions import settle
-from server.ledger.payments.events import lock_waiting, lock_waiting_for, mark, record
+from server.ledger.payments.events import lock_waiting, lock_waiting_for, mark, read_problem, record
 from server.ledger.payments.provider import PaymentEvent
 from server.ledger.reversals import reverse_contribution
 from server.storage.postgres import Connection
@@ -60,14 +60,16 @@ class _Contribution:
 
 
 async def apply_event(conn: Connection, provider: str, event: PaymentEvent) -> Applied:
-    """Write news down and do what it says; the same news again changes nothing.
+    """Write news down and do what it says; the same news again changes nothing, and says what became of it.
 
     Args:
         conn: in a transaction of the caller's, at the READ COMMITTED level.
         provider: whose news it is; it speaks of this provider's contributions alone.
     """
     if not await record(conn, provider, event):
-        return Applied(is_repeat=True)
+        # Perhaps by a try of ours whose reply was lost, which then has told nobody.
+        problem = await read_problem(conn, provider, event.event_id)
+        return Applied(is_repeat=True, problems={} if problem is None else {event.event_id: problem})
     return await _apply_recorded(conn, provider, event)
 
 

@@ -47,6 +47,14 @@ async def record(conn: Connection, provider: str, event: PaymentEvent) -> bool:
     return inserted is not None
 
 
+async def read_problem(conn: Connection, provider: str, event_id: str) -> EventProblem | None:
+    """Why recorded news was not applied; None: it was, or nothing was to be done."""
+    problem = await conn.fetchval(
+        "SELECT problem FROM provider_event WHERE provider = $1 AND event_id = $2", provider, event_id
+    )
+    return None if problem is None else EventProblem(problem)
+
+
 async def mark(conn: Connection, provider: str, event_id: str, problem: EventProblem | None) -> None:
     """Say what became of recorded news; None: it is applied, or there was nothing to do."""
     await conn.execute(
