@@ -43,9 +43,14 @@ async def read_facts(
         balances={account.id: account.balance for account in accounts.values()},
         quota_counts=await quotas.lock_counts(connection, now.date(), subjects) if subjects else {},
         answering=await _read_answering(connection, visitor_sessions) if visitor_sessions else {},
-        stored=await _read_stored(connection, starts),
+        stored=await _read_stored(connection, [start for start in starts if _may_be_stored(chats.get(start.chat_id))]),
     )
     return facts, accounts, now
+
+
+def _may_be_stored(chat: LockedChat | None) -> bool:
+    """Whether the chat may have messages: the first one is stored in the transaction that charges the chat."""
+    return chat is not None and chat.credit_state is not CreditState.NONE
 
 
 async def _lock_chats(connection: Connection, chat_ids: Sequence[UUID]) -> tuple[datetime, dict[UUID, LockedChat]]:
@@ -94,6 +99,8 @@ async def _read_answering(connection: Connection, session_ids: Sequence[UUID]) -
 
 
 async def _read_stored(connection: Connection, starts: Sequence[Start]) -> dict[tuple[UUID, str], StoredMessage]:
+    if not starts:
+        return {}
     rows = await connection.fetch(
         """
         SELECT message.chat_id, message.idem, message.id, message.content, message.seq, message.created_at
@@ -109,6 +116,34 @@ async def _read_stored(connection: Connection, starts: Sequence[Start]) -> dict[
     }
 
 
+_WRITE = """
+    WITH turn AS MATERIALIZED (
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[], $6::uuid[], $7::int[],
+                             $8::text[], $9::int[], $10::uuid[], $11::text[], $12::uuid[], $13::text[])
+            AS turn (chat_id, epoch, prompt_tokens, title, address_digest, message_id, seq,
+                     text, author_ref, parent_id, idem, answer_id, model)
+    ), taken AS (
+        UPDATE chat SET state = 'ANSWERING', tokens_used = chat.tokens_used + turn.prompt_tokens, last_message_at = $14,
+               owner_node = $15, title = coalesce(chat.title, turn.title),
+               address_digest = coalesce(chat.address_digest, turn.address_digest),
+               quota_day = coalesce(chat.quota_day, CASE WHEN turn.address_digest IS NOT NULL THEN $16::date END)
+          FROM turn
+         WHERE chat.id = turn.chat_id AND chat.epoch = turn.epoch AND chat.state = 'OPEN'
+        RETURNING chat.id
+    ), said AS (
+        INSERT INTO message
+               (id, chat_id, seq, type, content, tokens, status, author, parent_id, model, idem, created_at)
+        SELECT message_id, chat_id, seq, 'USER', text, prompt_tokens, 'DONE', author_ref, parent_id, NULL, idem,
+               $14::timestamptz
+          FROM turn
+         UNION ALL
+        SELECT answer_id, chat_id, seq + 1, 'AI', '', 0, 'STREAMING', NULL, message_id, model, NULL, $14::timestamptz
+          FROM turn
+    )
+    SELECT count(*) FROM taken
+"""
+
+
 async def write_admitted(
     connection: Connection, admitted: Sequence[Admitted], node_id: UUID, today: date, now: datetime
 ) -> None:
@@ -118,49 +153,23 @@ async def write_admitted(
         AssertionError: a row that was locked and read did not change as decided.
     """
     starts = [one.start for one in admitted]
-    status = await connection.execute(
-        """
-        UPDATE chat SET state = 'ANSWERING', tokens_used = chat.tokens_used + turn.prompt_tokens, last_message_at = $6,
-               owner_node = $7, title = coalesce(chat.title, turn.title),
-               address_digest = coalesce(chat.address_digest, turn.address_digest),
-               quota_day = coalesce(chat.quota_day, CASE WHEN turn.address_digest IS NOT NULL THEN $8::date END)
-          FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::text[], $5::text[])
-               AS turn (chat_id, epoch, prompt_tokens, title, address_digest)
-         WHERE chat.id = turn.chat_id AND chat.epoch = turn.epoch AND chat.state = 'OPEN'
-        """,
+    taken = await connection.fetchval(
+        _WRITE,
         [start.chat_id for start in starts],
         [start.epoch for start in starts],
         [start.prompt_tokens for start in starts],
         [start.title for start in starts],
         [one.start.visitor.address_digest if one.charges and one.start.visitor else None for one in admitted],
-        now,
-        node_id,
-        today,
-    )
-    assert status == f"UPDATE {len(admitted)}", status
-    await connection.execute(
-        """
-        INSERT INTO message
-               (id, chat_id, seq, type, content, tokens, status, author, parent_id, model, idem, created_at)
-        SELECT turn.message_id, turn.chat_id, turn.seq, 'USER', turn.text, turn.prompt_tokens, 'DONE', turn.author_ref,
-               turn.parent_id, NULL, turn.idem, $11::timestamptz
-          FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::int[], $7::uuid[], $8::text[])
-               AS turn (message_id, chat_id, seq, text, prompt_tokens, author_ref, parent_id, idem)
-         UNION ALL
-        SELECT turn.answer_id, turn.chat_id, turn.seq + 1, 'AI', '', 0, 'STREAMING', NULL,
-               turn.message_id, turn.model, NULL, $11::timestamptz
-          FROM unnest($1::uuid[], $2::uuid[], $3::int[], $9::uuid[], $10::text[])
-               AS turn (message_id, chat_id, seq, answer_id, model)
-        """,
         [start.message_id for start in starts],
-        [start.chat_id for start in starts],
         [one.seq for one in admitted],
         [start.text for start in starts],
-        [start.prompt_tokens for start in starts],
         [start.author_ref for start in starts],
         [start.parent_id for start in starts],
         [start.idem for start in starts],
         [start.answer_id for start in starts],
         [start.model for start in starts],
         now,
+        node_id,
+        today,
     )
+    assert taken == len(admitted), f"{taken} of {len(admitted)} turns were taken"

@@ -1,6 +1,7 @@
 """Figures without a number go out behind numbered events: they may not tell what is older than these."""
 
 import json
+from collections.abc import Callable
 
 from server.domain.chats import EndReason
 from server.domain.events import AnswerDone, EncodedEvent, Usage
@@ -36,6 +37,16 @@ def done(used: int) -> EncodedEvent:
     return encode_event(AnswerDone(new_id(), EndReason.STOP, Usage(used, CAP_TOKENS), 0, ""), 1, 1)
 
 
+def writing_to(sent: list[str]) -> Callable[[str], bool]:
+    """A socket that can always be written to."""
+
+    def send_now(frame: str) -> bool:
+        sent.append(frame)
+        return True
+
+    return send_now
+
+
 def taken(outbox: Outbox) -> list[Frame]:
     frames: list[Frame] = []
     while (text := outbox.take()) is not None:
@@ -60,7 +71,7 @@ def test_usage_of_another_chat_is_still_told() -> None:
 
 def test_a_figure_leaves_at_once_where_nothing_waits() -> None:
     sent: list[str] = []
-    outbox = Outbox(lambda frame: sent.append(frame) is None)
+    outbox = Outbox(writing_to(sent))
     outbox.put_latest(("usage", Chat.k), usage_frame(900))
     assert sent == [usage_frame(900)]
     assert outbox.is_empty
@@ -68,7 +79,7 @@ def test_a_figure_leaves_at_once_where_nothing_waits() -> None:
 
 def test_a_figure_overtakes_nothing() -> None:
     sent: list[str] = []
-    outbox = Outbox(lambda frame: sent.append(frame) is None)
+    outbox = Outbox(writing_to(sent))
     outbox.put('{"t":"ok"}')
     outbox.put_latest(("usage", Chat.k), usage_frame(900))
     outbox.block()
