@@ -1,7 +1,8 @@
 """When a token left the model: written in the place of the token, read where it arrives.
 
 A stamp is two usual words, each of them one token: a number in base 4,096, in units of 10 µs of CLOCK_MONOTONIC, which
-all processes of a machine share. So the meter has a text like any other to count, of two tokens where a model sends one.
+all processes of a machine share. So the meter counts a text like any other, of two tokens where a model
+sends one.
 """
 
 import re

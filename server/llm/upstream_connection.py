@@ -162,9 +162,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             return
         try:
-            if self._sink is not None and self._parts and self._sink(self._take_parts()):
-                if not self._body_done and self._error is None:
-                    return  # the sink waits on
+            has_taken = self._sink is not None and self._parts and self._sink(self._take_parts())
+            if has_taken and not self._body_done and self._error is None:
+                return  # the sink waits for more
         except Exception as error:
             self._waiter.set_exception(error)
         else:

@@ -163,9 +163,7 @@ class Outbox:
     @property
     def _is_clear(self) -> bool:
         """Whether nothing waits or is being sent, so that nothing would be overtaken."""
-        return self._blocked_seconds is None and not (
-            self._items or self._latest or self._lagging or self._reopening
-        )
+        return self._blocked_seconds is None and not (self._items or self._latest or self._lagging or self._reopening)
 
     def _append(self, item: _Item) -> None:
         if self.has_overflowed:

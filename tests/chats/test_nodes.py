@@ -60,7 +60,7 @@ async def test_a_node_joins_although_a_commit_is_lost(postgres_url: str, part: s
     async with joined_node(direct) as other, postgres_proxy(postgres_url) as proxy:
         postgres = await Postgres.open(proxy.url)
         node = Node(postgres, LeaseTimes(), dict, nothing_is_lost)
-        lost = []
+        lost: list[Step] = []
 
         async def lose(step: Step) -> Verdict:
             if lost or step.side is not side or not step.is_commit_of(part):
@@ -71,7 +71,8 @@ async def test_a_node_joins_although_a_commit_is_lost(postgres_url: str, part: s
         proxy.hook = lose
         await node.join(is_sole=is_sole)
         assert lost
-        leases = dict(await direct.pool.fetch("SELECT id, lease_until > clock_timestamp() FROM node"))
+        rows = await direct.pool.fetch("SELECT id, lease_until > clock_timestamp() AS holds FROM node")
+        leases = {row["id"]: row["holds"] for row in rows}
         assert leases == {node.id: True, other.id: not is_sole}
         assert (node.trouble_seconds > 0) is not is_sole
         await node.leave()
