@@ -16,6 +16,7 @@ from server.embedded.ports import LOOPBACK, free_port
 SETTINGS: Final = {
     # One address stands for up to 200 fans, and a stamp is two tokens in the place of one.
     "TALLYLIGHT_SETTING_CHAT_VISITOR_CHATS_PER_DAY": "1000000",
+    "TALLYLIGHT_SETTING_LIMITS_FACTOR": "100000",
     "TALLYLIGHT_SETTING_CHAT_ANSWER_TOKENS": "50000",
 }
 """What is raised above the defaults."""

@@ -19,6 +19,7 @@ from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.api_keys import ApiKeys
 from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
+from server.auth.rate_limits import RateLimits
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
 from server.channels.catalog import ChannelSort
@@ -46,6 +47,7 @@ from server.llm.watch import WARMING_TOKENS, ModelWatch, WarmingPrompts
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
+from server.storage.windows import Windows
 from server.ws import asyncapi
 from server.ws.commands import CommandDeps, Commands
 from server.ws.door import Door
@@ -135,6 +137,10 @@ class _App:
         sessions, keys = Sessions(parts.postgres, SessionLimits()), ApiKeys(parts.postgres)
         tickets = Tickets(parts.redis, sessions, keys)
         door = Door(sessions, tickets)
+        addresses, digests = ClientAddresses(self._config.trusted_proxies), AddressDigests(self._secret)
+        limits = RateLimits(
+            Windows(parts.redis), addresses, digests, factor=lambda: parts.settings.current.limits_factor
+        )
         gateway.start(Revocations(keys, gateway.sockets).run)
         checks = LedgerChecks(parts.postgres, parts.redis, daily_hour=self._config.ledger_check_hour)
         gateway.start(checks.run)
@@ -147,8 +153,9 @@ class _App:
                 origins=self._origins,
                 cookie=SessionCookie(self._origins, sessions.limits.absolute_seconds),
                 door=door,
-                addresses=ClientAddresses(self._config.trusted_proxies),
-                digests=AddressDigests(self._secret),
+                addresses=addresses,
+                digests=digests,
+                limits=limits,
                 is_draining=lambda: gateway.is_draining,
             )
         )
@@ -159,6 +166,7 @@ class _App:
             tickets=tickets,
             reversals=Reversals(parts.postgres, gateway.credits, gateway.watching.balance_changed),
             ledger_checks=checks,
+            limits=limits,
             origins=self._origins,
             contributing=Contributing(parts.postgres, parts.settings, payments.current),
             payments=payments,

@@ -16,6 +16,7 @@ from server.api.queries import json_answer
 from server.auth.callers import Callers
 from server.domain.errors import Code, Refusal
 from server.domain.money import MAX_CONTRIBUTION_CENTS
+from server.domain.rates import Action
 from server.domain.transactions import TransactionType
 from server.ledger.audit import Finding, Report
 from server.ledger.checks import LedgerChecks
@@ -124,6 +125,7 @@ class AdminEndpoints:
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE),
             is_personal=True,
             is_repeatable=True,
+            counts_as=Action.ADMINISTRATION,
         )
     )
     async def reverse_transaction(self, request: Request) -> Response:
@@ -153,6 +155,7 @@ class AdminEndpoints:
             {200: Answer(shape=LedgerReport)},
             refusals=(Code.FORBIDDEN, Code.BUSY, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.ADMINISTRATION,
         )
     )
     async def check_ledger(self, request: Request) -> Response:

@@ -29,6 +29,8 @@ from server.api.cursors import Cursors
 from server.api.deps import ApiDeps
 from server.api.documents import DocumentEndpoints
 from server.api.failures import Failures, answer_to
+from server.api.flood_limit import FloodLimit
+from server.api.guard import Guard
 from server.api.health import HealthEndpoints
 from server.api.idempotency import Idempotency
 from server.api.messages import MessageEndpoints
@@ -66,6 +68,9 @@ def application(
         more_routes: of other rooms, such as the websocket's; they are asked first.
         lifespan: what starts and ends with it.
     """
+    visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
+    callers = Callers(visitors, deps.keys, deps.origins)
+    guard = Guard(callers, deps.limits)
     assets = Assets(deps.static_path)
     rendering = Rendering(deps.templates_path, assets)
 
@@ -73,12 +78,13 @@ def application(
         return answer_to(request, error, rendering)
 
     app = Starlette(
-        routes=[*more_routes, *joined(_routes(deps, assets, rendering))],
+        routes=[*more_routes, *joined(guard.around(_routes(deps, assets, rendering, visitors, callers)))],
         middleware=[
             Middleware(RequestLog),
             Middleware(SecurityHeaders),
             Middleware(CompressMiddleware),
             Middleware(Failures, rendering),
+            Middleware(FloodLimit, deps.limits),
             Middleware(BodyLimit, others={WEBHOOKS_PREFIX: WEBHOOK_BODY_BYTES_MAX}),
         ],
         exception_handlers={HTTPException: answer_http_error},
@@ -88,9 +94,9 @@ def application(
     return app
 
 
-def _routes(deps: ApiDeps, assets: Assets, rendering: Rendering) -> list[BaseRoute]:
-    visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
-    callers = Callers(visitors, deps.keys, deps.origins)
+def _routes(
+    deps: ApiDeps, assets: Assets, rendering: Rendering, visitors: Visitors, callers: Callers
+) -> list[BaseRoute]:
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
     listing, badges = ChatListing(deps.postgres), BadgeLists(deps.postgres)
     idempotency = Idempotency(IdempotencyKeys(deps.postgres))

@@ -18,6 +18,7 @@ from server.api.queries import ListQuery, SearchText, json_answer, read_query
 from server.channels.catalog import Catalog, Channel, ChannelSort
 from server.domain.channels import ChannelStatus
 from server.domain.errors import Code, Refusal
+from server.domain.rates import Action
 
 
 class ChannelsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -126,7 +127,13 @@ class ChannelEndpoints:
         self._model_status = model_status
 
     @described(
-        Operation("Channels", {200: Answer(shape=ChannelList)}, query=ChannelsQuery, refusals=(Code.UNAVAILABLE,))
+        Operation(
+            "Channels",
+            {200: Answer(shape=ChannelList)},
+            query=ChannelsQuery,
+            refusals=(Code.UNAVAILABLE,),
+            counts_as=Action.LISTS,
+        )
     )
     async def list_channels(self, request: Request) -> Response:
         """`GET /api/channels`: a page of the channels."""

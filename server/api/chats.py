@@ -18,6 +18,7 @@ from server.chats.listing import ChatListing, ChatSummary
 from server.chats.refusals import not_found
 from server.domain.chats import ChatState, CreditState
 from server.domain.errors import Code, Refusal
+from server.domain.rates import Action
 
 
 class ChatsQuery(ListQuery, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -102,6 +103,7 @@ class ChatEndpoints:
             query=ChatsQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.LISTS,
         )
     )
     async def list_chats(self, request: Request) -> Response:

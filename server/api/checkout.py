@@ -18,6 +18,7 @@ from server.api.queries import read_query
 from server.api.welcoming import Welcoming
 from server.auth.origins import Origins
 from server.domain.errors import Code, Refusal
+from server.domain.rates import Action
 from server.ledger.payments.checkouts import SandboxCheckout, read_checkout
 from server.ledger.payments.sandbox import Outcome, Sandbox, own_path
 from server.storage.postgres import Postgres
@@ -84,6 +85,7 @@ class CheckoutEndpoints:
             path=CheckoutPath,
             query=CheckoutQuery,
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
+            counts_as=Action.CHECKOUTS,
         )
     )
     async def decide(self, request: Request) -> Response:

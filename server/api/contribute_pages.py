@@ -23,6 +23,7 @@ from server.auth.callers import Callers
 from server.channels.catalog import Catalog
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
+from server.domain.rates import Action
 from server.ledger.contributing import Contributing, Wish
 from server.ledger.given import Given
 
@@ -76,6 +77,7 @@ class ContributeEndpoints:
             query=ContributeQuery,
             refusals=(Code.NOT_FOUND, Code.CHANNEL_PENDING, Code.CHANNEL_INACTIVE, Code.UNAVAILABLE),
             begins_session=True,
+            counts_as=Action.QUOTES,
         )
     )
     async def review_contribution(self, request: Request) -> Response:
@@ -105,6 +107,7 @@ class ContributeEndpoints:
                 Code.UNAVAILABLE,
             ),
             is_personal=True,
+            counts_as=Action.CONTRIBUTIONS,
         )
     )
     async def pay_contribution(self, request: Request) -> Response:

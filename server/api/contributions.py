@@ -16,6 +16,7 @@ from server.auth.callers import Callers
 from server.channels.catalog import Catalog
 from server.domain.display_names import display_name_of
 from server.domain.errors import Code, Refusal
+from server.domain.rates import Action
 from server.ledger.contributing import Contributing, Wish
 from server.ledger.given import read_given
 from server.storage.postgres import Postgres
@@ -55,6 +56,7 @@ class ContributionEndpoints:
             body=QuoteRequest,
             refusals=_REFUSALS,
             is_personal=True,
+            counts_as=Action.QUOTES,
         )
     )
     async def quote_contribution(self, request: Request) -> Response:
@@ -73,6 +75,7 @@ class ContributionEndpoints:
             refusals=(*_REFUSALS, Code.PROVIDER_ERROR),
             is_personal=True,
             is_repeatable=True,
+            counts_as=Action.CONTRIBUTIONS,
         )
     )
     async def create_contribution(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ from server.api.queries import ListQuery, json_answer, read_query
 from server.api.transactions import TypeTotalAnswer
 from server.channels.contributors import Contributor, contributors_page
 from server.domain.errors import Code
+from server.domain.rates import Action
 from server.domain.transactions import TransactionType
 from server.ledger.badge_lists import BadgeLists
 from server.storage.postgres import Postgres
@@ -66,6 +67,7 @@ class ContributorEndpoints:
             path=ChannelPath,
             query=ListQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            counts_as=Action.LISTS,
         )
     )
     async def list_contributors(self, request: Request) -> Response:

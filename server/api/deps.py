@@ -8,6 +8,7 @@ from typing import Any
 
 from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
+from server.auth.rate_limits import RateLimits
 from server.auth.sessions import Sessions
 from server.auth.tickets import Tickets
 from server.ledger.checks import LedgerChecks
@@ -73,6 +74,7 @@ class ApiDeps:
         tickets: for those who open a socket without a cookie.
         reversals: takes money back for an admin.
         ledger_checks: for an admin who wants to know.
+        limits: how often anybody may ask.
         origins: our own; they also decide the cookie's name.
         contributing: takes contributions.
         payments: who takes money, and where its news goes.
@@ -91,6 +93,7 @@ class ApiDeps:
     tickets: Tickets
     reversals: Reversals
     ledger_checks: LedgerChecks
+    limits: RateLimits
     origins: Origins
     contributing: Contributing
     payments: Payments

@@ -16,6 +16,7 @@ from server.auth.callers import Callers
 from server.chats.listing import MESSAGES_MAX, ChatListing, StoredMessage
 from server.domain.chats import MessageStatus, MessageType
 from server.domain.errors import Code
+from server.domain.rates import Action
 
 MESSAGES_DEFAULT: Final = 50
 
@@ -103,6 +104,7 @@ class MessageEndpoints:
             query=MessagesQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.LISTS,
         )
     )
     async def list_messages(self, request: Request) -> Response:

@@ -12,7 +12,7 @@ from server.api.docstrings import field_texts, text_of
 from server.api.examples import EXAMPLES
 from server.api.guide import GUIDE, TAGS
 from server.api.idempotency import HEADER, KEY_PATTERN
-from server.api.operations import CSV, HTML, JSON, PAGES, Answer, Operation
+from server.api.operations import CSV, HTML, JSON, PAGES, Answer, Operation, operation_of
 from server.api.problems import MEDIA_TYPE, STATUS_OF_CODE, Problem
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from server.domain.errors import TEMPORARY, Code
@@ -48,7 +48,7 @@ def document(routes: Sequence[BaseRoute]) -> Json:
         LookupError: a route does not say what it answers.
     """
     described = [(_path_of(route), _method_of(route), _endpoint_of(route)) for route in routes]
-    operations = [_operation_of(endpoint) for _, _, endpoint in described]
+    operations = [operation_of(endpoint) for _, _, endpoint in described]
     components = _components(operations)
     parameters = {shape.__name__ for operation in operations for shape in operation.taken}
     return {
@@ -106,13 +106,6 @@ def _endpoint_of(route: BaseRoute) -> object:
     return route.app if isinstance(route, Mount) else getattr(route, "endpoint", None)
 
 
-def _operation_of(endpoint: object) -> Operation:
-    operation: Operation | None = getattr(endpoint, "operation", None)
-    if operation is None:
-        raise LookupError(f"{endpoint} does not say what it answers")
-    return operation
-
-
 def _cookie(name: str, description: str) -> Json:
     return {"type": "apiKey", "in": "cookie", "name": name, "description": description}
 
@@ -166,7 +159,7 @@ def _without_null(schema: Json) -> Json:
 
 
 def _operation(endpoint: object, components: Json) -> Json:
-    operation = _operation_of(endpoint)
+    operation = operation_of(endpoint)
     summary = _SUMMARY.sub("", text_of(endpoint))
     written: Json = {
         "tags": [operation.tag],

@@ -7,9 +7,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from server.domain.errors import Code
+from server.domain.rates import Action
 
-EVERYWHERE: Final = (Code.BAD_REQUEST, Code.TOO_LARGE, Code.INTERNAL)
-"""What any route may refuse: a length that is no number, a body that is too large, and our own mistakes."""
+EVERYWHERE: Final = (Code.BAD_REQUEST, Code.TOO_LARGE, Code.RATE_LIMITED, Code.INTERNAL)
+"""What any route may refuse: a length that is no number, a body that is too large, too many requests, and our own
+mistakes."""
 
 REPEATED: Final = (Code.BUSY, Code.CONFLICT, Code.UNAVAILABLE)
 """What a route with an `Idempotency-Key` may refuse: see `idempotency.py`."""
@@ -52,6 +54,7 @@ class Operation:
         is_personal: whether it needs a session or an API key.
         begins_session: whether a caller without one gets one.
         is_repeatable: whether it needs an `Idempotency-Key`.
+        counts_as: how often it may be asked, see `domain/rates.py`; None: as any other read or write.
     """
 
     tag: str
@@ -63,6 +66,7 @@ class Operation:
     is_personal: bool = False
     begins_session: bool = False
     is_repeatable: bool = False
+    counts_as: Action | None = None
 
     @property
     def codes(self) -> list[Code]:
@@ -94,3 +98,15 @@ def described(operation: Operation) -> Callable[[Endpoint], Endpoint]:
         return endpoint
 
     return mark
+
+
+def operation_of(endpoint: object) -> Operation:
+    """What this endpoint takes and answers.
+
+    Raises:
+        LookupError: it does not say.
+    """
+    operation: Operation | None = getattr(endpoint, "operation", None)
+    if operation is None:
+        raise LookupError(f"{endpoint} does not say what it answers")
+    return operation

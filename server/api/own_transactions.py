@@ -16,6 +16,7 @@ from server.auth.callers import Callers
 from server.channels.catalog import Catalog
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
+from server.domain.rates import Action
 from server.ledger.supported_channels import SupportedPage, supported_channels
 from server.ledger.transactions import TransactionPage, Transactions
 from server.storage.postgres import Postgres
@@ -112,6 +113,7 @@ class OwnTransactionEndpoints:
             query=OwnTransactionsQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.LISTS,
         )
     )
     async def list_own_transactions(self, request: Request) -> Response:
@@ -138,6 +140,7 @@ class OwnTransactionEndpoints:
             query=ListQuery,
             refusals=(Code.UNAVAILABLE,),
             is_personal=True,
+            counts_as=Action.LISTS,
         )
     )
     async def list_own_contributions(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from server.api.welcoming import Welcoming
 from server.channels.contributors import count_activation_contributors, latest_contributors
 from server.channels.starters import read_starters
 from server.domain.errors import Code
+from server.domain.rates import Action
 from server.ledger.badge_lists import BadgeLists
 from server.ledger.contributing import Contributing
 from server.storage.postgres import Postgres
@@ -48,6 +49,7 @@ class PageEndpoints:
             query=ChannelsQuery,
             refusals=(Code.UNAVAILABLE,),
             begins_session=True,
+            counts_as=Action.LISTS,
         )
     )
     async def index(self, request: Request) -> Response:

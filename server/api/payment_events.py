@@ -16,6 +16,7 @@ from server.api.welcoming import Welcoming
 from server.auth.callers import Callers
 from server.domain.errors import Code
 from server.domain.payments import EventProblem
+from server.domain.rates import Action
 from server.ledger.payments.unapplied import UnappliedEvent, unapplied_events
 from server.storage.postgres import Postgres
 
@@ -110,6 +111,7 @@ class PaymentEventEndpoints:
             query=PaymentEventQuery,
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.ADMINISTRATION,
         )
     )
     async def list_payment_events(self, request: Request) -> Response:
@@ -124,6 +126,7 @@ class PaymentEventEndpoints:
             query=PaymentEventQuery,
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.ADMINISTRATION,
         )
     )
     async def payment_events(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from server.auth.callers import Callers
 from server.auth.tickets import TICKET_SECONDS, Tickets
 from server.channels.catalog import Catalog
 from server.domain.errors import Code, Refusal
+from server.domain.rates import Action
 
 
 class TicketRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -52,6 +53,7 @@ class TicketEndpoints:
             body=TicketRequest,
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.TICKETS,
         )
     )
     async def create_ticket(self, request: Request) -> Response:

@@ -17,6 +17,7 @@ from server.api.queries import read_query
 from server.api.transaction_queries import OwnTransactionFilterQuery, TransactionFilterQuery
 from server.auth.callers import Callers
 from server.domain.errors import Code
+from server.domain.rates import Action
 from server.ledger.transactions import ListedTransaction, Transactions
 
 _FILE: Final = Answer("The file, UTF-8 with a line of names; `amountUsd` is in dollars.", media_type=CSV)
@@ -46,6 +47,7 @@ class TransactionCsvEndpoints:
             path=ChannelPath,
             query=TransactionFilterQuery,
             refusals=(Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE),
+            counts_as=Action.DOWNLOADS,
         )
     )
     async def download_channel_transactions(self, request: Request) -> Response:
@@ -70,6 +72,7 @@ class TransactionCsvEndpoints:
             query=OwnTransactionFilterQuery,
             refusals=(Code.NOT_FOUND, Code.OVERLOADED, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.DOWNLOADS,
         )
     )
     async def download_own_transactions(self, request: Request) -> Response:

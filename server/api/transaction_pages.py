@@ -23,6 +23,7 @@ from server.domain.errors import Code, Refusal
 from server.domain.givers import Giver
 from server.domain.identity import Identity
 from server.domain.pages import Page
+from server.domain.rates import Action
 from server.domain.transactions import TransactionType
 from server.ledger.badge_lists import BadgeLists
 from server.ledger.supported_channels import SupportedPage
@@ -73,6 +74,7 @@ class TransactionPageEndpoints:
             query=TransactionsQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             begins_session=True,
+            counts_as=Action.LISTS,
         )
     )
     async def channel_transactions(self, request: Request) -> Response:
@@ -95,6 +97,7 @@ class TransactionPageEndpoints:
             query=OwnPageQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             begins_session=True,
+            counts_as=Action.LISTS,
         )
     )
     async def me(self, request: Request) -> Response:

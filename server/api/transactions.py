@@ -16,6 +16,7 @@ from server.api.paths import ChannelPath
 from server.api.queries import json_answer, read_query
 from server.api.transaction_queries import TransactionsQuery
 from server.domain.errors import Code
+from server.domain.rates import Action
 from server.domain.transactions import TransactionStatus, TransactionType
 from server.ledger.transactions import ListedTransaction, TransactionPage, Transactions, TypeTotal
 
@@ -95,6 +96,7 @@ class TransactionEndpoints:
             path=ChannelPath,
             query=TransactionsQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
+            counts_as=Action.LISTS,
         )
     )
     async def list_channel_transactions(self, request: Request) -> Response:

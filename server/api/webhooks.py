@@ -9,6 +9,7 @@ from starlette.responses import Response
 from server.api.operations import Answer, Operation, described
 from server.api.queries import json_answer
 from server.domain.errors import Code
+from server.domain.rates import Action
 from server.ledger.payments.payments import Payments
 
 WEBHOOKS_PREFIX: Final = "/webhooks/"
@@ -48,6 +49,7 @@ class WebhookEndpoints:
             {200: Answer(shape=WebhookAnswer)},
             path=ProviderPath,
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
+            counts_as=Action.WEBHOOKS,
         )
     )
     async def receive_event(self, request: Request) -> Response:

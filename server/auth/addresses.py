@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import structlog
 from starlette.requests import HTTPConnection
+
+log = structlog.get_logger(__name__)
 
 Address = IPv4Address | IPv6Address
 
@@ -32,6 +35,7 @@ class ClientAddresses:
         Raises:
             ValueError: one is neither an address nor a network.
         """
+        self._has_warned = False
         self._trusted: Sequence[IPv4Network | IPv6Network] = [ip_network(hop, strict=False) for hop in trusted_hops]
 
     def of(self, connection: HTTPConnection) -> Address:
@@ -41,6 +45,8 @@ class ClientAddresses:
         """
         address = _parse(connection.client.host) if connection.client else UNKNOWN
         forwarded = ",".join(connection.headers.getlist("x-forwarded-for"))
+        if forwarded and address.is_private and not self._is_trusted(address):
+            self._warn()
         for entry in reversed(forwarded.split(",")[-FORWARDED_HOPS_MAX:]):
             if not self._is_trusted(address):
                 break
@@ -49,6 +55,12 @@ class ClientAddresses:
                 break
             address = before
         return address
+
+    def _warn(self) -> None:
+        """Say once that there seems to be a proxy that nobody named: then all of its clients share one limit."""
+        if not self._has_warned:
+            log.warning("forwarded_for_ignored", remedy="Name your proxies in TALLYLIGHT_TRUSTED_PROXIES.")
+        self._has_warned = True
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)

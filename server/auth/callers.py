@@ -12,6 +12,8 @@ from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
 
 _SCHEME: Final = "bearer"
+_FOUND: Final = "tallylight.identity"
+"""Where a request's scope keeps who asks: looked up once, for its limits and for its endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ class Callers:
         Raises:
             Refusal: unauthorized, nobody that is known; unavailable.
         """
+        found: Identity | None = connection.scope.get(_FOUND)
+        if found is None:
+            found = connection.scope[_FOUND] = await self._look_up(connection)
+        return found
+
+    async def _look_up(self, connection: HTTPConnection) -> Identity:
         secret = _bearer(connection)
         if secret is None:
             return await self._visitors.require(connection)
@@ -54,8 +62,11 @@ class Callers:
         Raises:
             Refusal: unauthorized, a key that is not known; unavailable.
         """
-        if _bearer(connection) is None:
-            return await self._visitors.find(connection)
+        if _FOUND not in connection.scope and _bearer(connection) is None:
+            found = await self._visitors.find(connection)
+            if found is not None:
+                connection.scope[_FOUND] = found
+            return found
         return await self.require(connection)
 
     async def require_writer(self, connection: HTTPConnection) -> Writer:

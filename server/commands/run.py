@@ -34,6 +34,8 @@ END_SECONDS = 4.8
 LEAST_PARTS_END_SECONDS = 0.6
 VISITOR_CHATS_PER_DAY = "1000"
 VISITOR_CHATS_VARIABLE = "TALLYLIGHT_SETTING_CHAT_VISITOR_CHATS_PER_DAY"
+LIMITS_FACTOR = "100"
+LIMITS_FACTOR_VARIABLE = "TALLYLIGHT_SETTING_LIMITS_FACTOR"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 PLACEHOLDERS = {
     "TALLYLIGHT_DATABASE_URL": "postgresql://to.be.started/tallylight",
@@ -169,6 +171,7 @@ def _variables(folder: DataFolder, instance: Instance, port: int) -> dict[str, s
         "TALLYLIGHT_SECRET": folder.secret("gateway"),
         "TALLYLIGHT_PAYMENTS": (Taker.NONE if _is_production() else Taker.SANDBOX).value,
         VISITOR_CHATS_VARIABLE: VISITOR_CHATS_PER_DAY,
+        LIMITS_FACTOR_VARIABLE: LIMITS_FACTOR,
     }
     return ours | _variables_set() | _server_variables(instance) | _model_variables(instance)
 

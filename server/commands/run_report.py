@@ -71,6 +71,8 @@ def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, f
             out.print("  OPENAI_API_KEY is not used: name a model with TALLYLIGHT_MODEL to use it.")
     visitor_chats = int(config.setting_texts["chat.visitor_chats_per_day"])
     out.print(f"  A visitor may start {visitor_chats:,} chats a day here (chat.visitor_chats_per_day).")
+    factor = float(config.setting_texts["limits.factor"])
+    out.print(f"  Limits of requests are {factor:g} times those of a public site (limits.factor).")
     out.print(f"  Data stay in {escape(str(folder))}. Ctrl-C ends everything.")
 
 

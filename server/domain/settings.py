@@ -156,6 +156,10 @@ class Settings:
     )
     ws_commands_burst: int = _entry("ws.commands_burst", 20, "Commands of one socket at once.", (1, 10_000))
 
+    limits_factor: float = _entry(
+        "limits.factor", 1.0, "What every limit of requests is multiplied with (docs/security.md).", (0.01, 100_000)
+    )
+
     def with_texts(self, texts: Mapping[str, str]) -> "Settings":
         """These settings with some of them replaced: ``texts`` has a text for each key.
 

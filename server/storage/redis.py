@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 import structlog
@@ -177,6 +177,10 @@ class Redis:
         if self._is_failing:
             log.info("redis.back")
         self._is_failing = False
+
+
+WINDOWS_PREFIX: Final = "rate"
+"""Begins the two keys of each window of `windows.py`, which share the rest as their hash tag and expire."""
 
 
 def balance_key(channel_id: UUID) -> str:

@@ -1,5 +1,6 @@
 """The handshake at `/ws`: who may open a socket here, decided before its first frame."""
 
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from starlette.types import Receive, Scope, Send
 from server.auth.addresses import AddressDigests, ClientAddresses, subscriber_of
 from server.auth.cookies import SessionCookie
 from server.auth.origins import Origins
+from server.auth.rate_limits import RateLimits
 from server.chats.nodes import Node
-from server.domain.errors import Refusal
+from server.domain.errors import Code, Refusal
+from server.domain.identity import IdentityKind
+from server.domain.rates import Action
 from server.storage.settings import LiveSettings
 from server.ws.close_codes import CloseCode
 from server.ws.connection import CarryOut, Connection, Entry
@@ -44,6 +48,7 @@ class EndpointDeps:
     door: Door
     addresses: ClientAddresses
     digests: AddressDigests
+    limits: RateLimits
     is_draining: Callable[[], bool]
 
 
@@ -59,14 +64,16 @@ class Endpoint:
         if connect["type"] != "websocket.connect":
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
-            await _deny(scope, receive, send, 400, f"Offer the subprotocol {SUBPROTOCOL}.")
+            await PlainTextResponse(f"Offer the subprotocol {SUBPROTOCOL}.", 400)(scope, receive, send)
         elif self._deps.is_draining() or self._deps.sockets.is_full:
-            await _deny(scope, receive, send, 503, "This server takes no more sockets. Try again.")
+            full = Refusal(Code.OVERLOADED, "This server takes no more sockets. Try again.")
+            await _refuse(scope, receive, send, full)
         else:
             try:
                 guest = await self._look(scope)
+                await self._limit(scope, guest)
             except Refusal as refusal:
-                await _deny(scope, receive, send, 503, refusal.message)
+                await _refuse(scope, receive, send, refusal)
                 return
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
             if isinstance(guest, CloseCode):
@@ -88,6 +95,15 @@ class Endpoint:
         if (has_cookie or "origin" in headers) and not self._deps.origins.allows(headers):
             return CloseCode.NO_IDENTITY
         return None
+
+    async def _limit(self, scope: Scope, guest: Guest | CloseCode | None) -> None:
+        """Count the handshake for its address. A key's is not: its ticket was counted when it was made.
+
+        Raises:
+            Refusal: rate_limited.
+        """
+        if not isinstance(guest, Guest) or guest.identity.kind is not IdentityKind.KEY:
+            await self._deps.limits.check_address(Action.SOCKETS, HTTPConnection(scope))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, guest: Guest | None) -> None:
         http = HTTPConnection(scope)
@@ -116,8 +132,8 @@ class Endpoint:
             self._deps.sockets.remove(connection)
 
 
-async def _deny(scope: Scope, receive: Receive, send: Send, status: int, reason: str) -> None:
-    """Answer the handshake with HTTP (RFC 6455, section 4.2.2)."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-    response = PlainTextResponse(reason, status, headers)
-    await response(scope, receive, send)
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
+    """Answer the handshake with HTTP (RFC 6455, section 4.2.2); a browser sees that it failed, a program why."""
+    after_seconds = math.ceil(refusal.after_seconds or RETRY_AFTER_SECONDS)
+    status = 429 if refusal.code is Code.RATE_LIMITED else 503
+    await PlainTextResponse(refusal.message, status, {"Retry-After": str(after_seconds)})(scope, receive, send)

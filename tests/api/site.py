@@ -9,8 +9,10 @@ from starlette.routing import BaseRoute
 
 from server.api.application import application
 from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
+from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
+from server.auth.rate_limits import RateLimits
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
 from server.domain.settings import Settings
@@ -24,6 +26,7 @@ from server.ledger.reversal_requests import Reversals
 from server.storage.postgres import Postgres
 from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
+from server.storage.windows import Windows
 from server.ws import asyncapi
 from tests.support.payments import PaperProvider
 
@@ -41,6 +44,7 @@ class Site:
         redis: for tickets; by default there is none.
         public_urls: its own addresses; requests go to the first.
         settings: as they are set.
+        trusted_proxies: whose X-Forwarded-For is believed.
         provider: who takes the money.
         parts: what readiness says.
         model: what the model says.
@@ -51,7 +55,8 @@ class Site:
     public_urls: tuple[str, ...] = (f"http://127.0.0.1:{PORT}",)
     templates_path: Path = ROOT / "templates"
     static_path: Path = ROOT / "static"
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=lambda: Settings(limits_factor=100_000))
+    trusted_proxies: tuple[str, ...] = ()
     provider: PaymentProvider | None = field(default_factory=PaperProvider)
     parts: list[ReadyPart] = field(default_factory=list)
     model: ModelStatus = field(default_factory=lambda: ModelStatus("scripted", ModelState.READY, demo=True))
@@ -72,6 +77,12 @@ class Site:
                 tickets=Tickets(self.redis, sessions, keys),
                 reversals=Reversals(self.postgres, Credits(self.postgres, self.redis)),
                 ledger_checks=LedgerChecks(self.postgres, self.redis),
+                limits=RateLimits(
+                    Windows(self.redis),
+                    ClientAddresses(self.trusted_proxies),
+                    AddressDigests(CURSOR_SECRET),
+                    factor=lambda: self.settings.limits_factor,
+                ),
                 origins=Origins(self.public_urls),
                 contributing=Contributing(self.postgres, LiveSettings(self.postgres, self.settings), self.provider),
                 payments=Payments(

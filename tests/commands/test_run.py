@@ -59,7 +59,14 @@ def balance(running: TallylightRun) -> int:
 def test_a_first_start_shows_each_part_and_answers(start: Start) -> None:
     running = start()
     running.wait_ready()
-    for words in ("PostgreSQL  18", "Valkey", "Database", "Model       canned answers", "1,000 chats a day"):
+    for words in (
+        "PostgreSQL  18",
+        "Valkey",
+        "Database",
+        "Model       canned answers",
+        "1,000 chats a day",
+        "100 times",
+    ):
         assert words in running.output
     assert "/c/deep-sea-lab  on air, 50 credits" in running.output
     assert "tallylight chat deep-sea-lab --data-dir" in running.output

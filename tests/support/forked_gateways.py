@@ -121,6 +121,7 @@ class GatewayNest:
                 "TALLYLIGHT_LEASE_RENEWAL_SECONDS": "0.3",
                 "TALLYLIGHT_REAPER_SECONDS": "0.3",
                 "TALLYLIGHT_SETTING_CHAT_VISITOR_CHATS_PER_DAY": "1000000",
+                "TALLYLIGHT_SETTING_LIMITS_FACTOR": "100000",
                 "TALLYLIGHT_SETTING_WS_SOCKETS_PER_ADDRESS": "10000",
                 **(environment or {}),
             }

@@ -100,7 +100,7 @@ def test_config(postgres_url: str, redis_url: str, port: int, settings: Mapping[
         redis_url=redis_url,
         secret=SECRET,
         model=SCRIPTED,
-        setting_texts={"chat.visitor_chats_per_day": "1000000", **settings},
+        setting_texts={"chat.visitor_chats_per_day": "1000000", "limits.factor": "100000", **settings},
         lease=SHORT_LEASE,
         trusted_proxies=(),
         payments=PaymentOptions(Taker.SANDBOX),
@@ -200,6 +200,7 @@ async def gateway_process(
         "TALLYLIGHT_LEASE_RENEWAL_SECONDS": "0.3",
         "TALLYLIGHT_REAPER_SECONDS": "0.3",
         "TALLYLIGHT_SETTING_CHAT_VISITOR_CHATS_PER_DAY": "1000000",
+        "TALLYLIGHT_SETTING_LIMITS_FACTOR": "100000",
         **(environment or {}),
     }
     command = [sys.executable, "-m", "server", "serve", "--host", "127.0.0.1", "--port", str(port)]
