@@ -49,17 +49,20 @@ async def read_facts(
 
 
 def _may_be_stored(chat: LockedChat | None) -> bool:
-    """Whether the chat may have messages: the first one is stored in the transaction that charges the chat."""
+    """Whether the chat may have messages; see `_lock_chats`."""
     return chat is not None and chat.credit_state is not CreditState.NONE
 
 
 async def _lock_chats(connection: Connection, chat_ids: Sequence[UUID]) -> tuple[datetime, dict[UUID, LockedChat]]:
-    """Lock these chats; the time comes with them, and in a row of its own when none of them is there."""
+    """Lock these chats; the time comes with them, and in a row of its own when none of them is there. A chat that was
+    not charged has no message: the first one is stored in the transaction that charges it."""
     rows = await connection.fetch(
         """
         WITH locked AS (
             SELECT id, epoch, state, credit_state,
-                   (SELECT coalesce(max(seq), 0) FROM message WHERE message.chat_id = chat.id) AS last_seq
+                   CASE WHEN credit_state = 'NONE' THEN 0
+                        ELSE (SELECT coalesce(max(seq), 0) FROM message WHERE message.chat_id = chat.id)
+                   END AS last_seq
               FROM chat WHERE id = ANY($1) AND deleted_at IS NULL ORDER BY id FOR UPDATE
         )
         SELECT now() AS at, locked.* FROM (VALUES (1)) AS always LEFT JOIN locked ON true
