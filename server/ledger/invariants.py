@@ -9,6 +9,7 @@ from server.ledger.badge_invariants import BADGE_INVARIANTS
 from server.ledger.credit_invariants import CREDIT_INVARIANTS
 from server.ledger.invariant import Invariant
 from server.ledger.money_invariants import MONEY_INVARIANTS
+from server.ledger.news_invariants import NEWS_INVARIANTS
 from server.ledger.ownership_invariants import OWNERSHIP_INVARIANTS
 from server.ledger.total_invariants import TOTAL_INVARIANTS
 
@@ -18,5 +19,6 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     *OWNERSHIP_INVARIANTS,
     *TOTAL_INVARIANTS,
     *BADGE_INVARIANTS,
+    *NEWS_INVARIANTS,
 )
 """All that one transaction can check."""

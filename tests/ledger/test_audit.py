@@ -231,6 +231,44 @@ CORRUPTIONS = {
             )
         ],
     ),
+    "S11: a payment that is applied, and a contribution that is not paid": (
+        "S11",
+        "provider_event sandbox told",
+        [
+            """
+            INSERT INTO provider_event (provider, event_id, type, kind, contribution_id, payload, applied_at)
+            VALUES ('sandbox', 'told', 'payment.paid', 'PAID', {opened}, '{{}}', now())
+            """
+        ],
+    ),
+    "S11: a refund that is applied, and nothing that went back": (
+        "S11",
+        "provider_event sandbox told",
+        [
+            """
+            INSERT INTO provider_event (provider, event_id, type, kind, refund_reference, refunded_cents, payload,
+                                        applied_at)
+            VALUES ('sandbox', 'told', 'refund', 'REFUNDED', 'refund-1', 40, '{{}}', now())
+            """
+        ],
+    ),
+    "S11: a refund of which less went back": (
+        "S11",
+        "provider_event sandbox told",
+        [
+            """
+            INSERT INTO "transaction" (id, channel_id, session_id, amount_cents, type, status, credits,
+                                       credits_per_dollar, contribution_id, provider, provider_reference, reverses_id)
+            SELECT gen_random_uuid(), channel_id, session_id, -30, type, 'REVERSAL', -3, 10, contribution_id,
+                   'sandbox', 'refund-1', id FROM "transaction" WHERE id = {purchase}
+            """,
+            """
+            INSERT INTO provider_event (provider, event_id, type, kind, refund_reference, refunded_cents, payload,
+                                        applied_at)
+            VALUES ('sandbox', 'told', 'refund', 'REFUNDED', 'refund-1', 40, '{{}}', now())
+            """,
+        ],
+    ),
 }
 
 
