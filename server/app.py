@@ -52,7 +52,7 @@ from server.ws import asyncapi
 from server.ws.commands import CommandDeps, Commands
 from server.ws.door import Door
 from server.ws.endpoint import Endpoint, EndpointDeps
-from server.ws.revocations import Revocations
+from server.ws.identity_watch import IdentityWatch
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +141,7 @@ class _App:
         limits = RateLimits(
             Windows(parts.redis), addresses, digests, factor=lambda: parts.settings.current.limits_factor
         )
-        gateway.start(Revocations(keys, gateway.sockets).run)
+        gateway.start(IdentityWatch(parts.postgres, keys, gateway.sockets, parts.settings).run)
         checks = LedgerChecks(parts.postgres, parts.redis, daily_hour=self._config.ledger_check_hour)
         gateway.start(checks.run)
         endpoint = Endpoint(

@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from starlette_compress import CompressMiddleware
 
 from server.api import routes as table
+from server.api.account_routes import AccountEndpoints
 from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.body_limit import BodyLimit
@@ -41,6 +42,7 @@ from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
 from server.api.same_paths import joined
 from server.api.security_headers import SecurityHeaders
+from server.api.sessions import SessionEndpoints
 from server.api.static_files import Assets, StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
@@ -50,6 +52,7 @@ from server.api.webhooks import WEBHOOK_BODY_BYTES_MAX, WEBHOOKS_PREFIX, Webhook
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
+from server.auth.own_sessions import OwnSessions
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
 from server.chats.listing import ChatListing
@@ -134,10 +137,20 @@ def _routes(
             welcoming=welcoming,
         ),
         contributors=ContributorEndpoints(deps.postgres, badges, channels, cursors),
+        account=_account(deps, callers, visitors, cursors, welcoming),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
         payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming, deps.origins),
         webhooks=WebhookEndpoints(deps.payments),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),
+    )
+
+
+def _account(
+    deps: ApiDeps, callers: Callers, visitors: Visitors, cursors: Cursors, welcoming: Welcoming
+) -> AccountEndpoints:
+    own = OwnSessions(deps.postgres)
+    return AccountEndpoints(
+        sessions=SessionEndpoints(own, callers, visitors, cursors, welcoming),
     )

@@ -1,10 +1,11 @@
 """The whole table of routes as one document."""
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from starlette.routing import BaseRoute
 
+from server.api.account_routes import AccountEndpoints
 from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
@@ -22,6 +23,7 @@ from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.payment_events import PaymentEventEndpoints
 from server.api.routes import routes
+from server.api.sessions import SessionEndpoints
 from server.api.static_files import StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
@@ -55,6 +57,7 @@ def described_routes() -> list[BaseRoute]:
         "transaction_csv": TransactionCsvEndpoints,
         "transaction_pages": TransactionPageEndpoints,
         "contributors": ContributorEndpoints,
+        "account": cast("Any", AccountEndpoints)(sessions=SessionEndpoints),
         "admin": AdminEndpoints,
         "payment_events": PaymentEventEndpoints,
         "checkout": CheckoutEndpoints,

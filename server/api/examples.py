@@ -33,6 +33,7 @@ from server.api.own_transactions import (
 from server.api.payment_events import EXPLAINED, PaymentEventAnswer, PaymentEventList
 from server.api.problems import Problem
 from server.api.quotes import ContributionRequest, QuoteAnswer, QuoteRequest, QuoteRow
+from server.api.sessions import EndedSessions, SessionAnswer, SessionList
 from server.api.tickets import TicketAnswer, TicketRequest
 from server.api.transactions import TransactionAnswer, TransactionList, TypeTotalAnswer
 from server.api.webhooks import WebhookAnswer
@@ -268,6 +269,21 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
             None,
             None,
         ),
+        SessionList(
+            [
+                SessionAnswer(
+                    id=UUID("019ab5e1-90b4-7c0d-8f3e-5d2a7b16c948"),
+                    device="Firefox on Windows",
+                    created_at=AT,
+                    last_seen_at=AT,
+                    signed_in_at=AT,
+                    current=True,
+                )
+            ],
+            None,
+            None,
+        ),
+        EndedSessions(2),
         WebhookAnswer(),
         HealthAnswer(),
         ReadinessAnswer(

@@ -54,3 +54,13 @@ class TransactionPath(msgspec.Struct, frozen=True):
     """
 
     id: UUID
+
+
+class SessionPath(msgspec.Struct, frozen=True):
+    """The path of one session.
+
+    Attributes:
+        id: id of the session.
+    """
+
+    id: UUID

@@ -2,6 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount, Route
 
+from server.api.account_routes import AccountEndpoints, account_routes
 from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
@@ -42,6 +43,7 @@ def routes(
     transaction_csv: TransactionCsvEndpoints,
     transaction_pages: TransactionPageEndpoints,
     contributors: ContributorEndpoints,
+    account: AccountEndpoints,
     admin: AdminEndpoints,
     payment_events: PaymentEventEndpoints,
     checkout: CheckoutEndpoints,
@@ -72,6 +74,7 @@ def routes(
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
         Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
+        *account_routes(account),
         *_administration(admin, payment_events),
         Route("/checkout/{id}", checkout.checkout),
         Route("/checkout/{id}", checkout.decide, methods=["POST"]),

@@ -9,7 +9,7 @@ from server.auth.api_keys import ApiKeys
 from server.auth.origins import Origins
 from server.auth.visitors import Visitors
 from server.domain.errors import Code, Refusal
-from server.domain.identity import Identity
+from server.domain.identity import Identity, IdentityKind
 
 _SCHEME: Final = "bearer"
 _FOUND: Final = "tallylight.identity"
@@ -79,8 +79,20 @@ class Callers:
         if _bearer(connection) is not None:
             return Writer(identity, None)
         if not self._origins.allows(connection.headers):
-            raise Refusal(Code.FORBIDDEN, "With a session cookie this needs the Origin of one of our own pages.")
+            raise _foreign_origin()
         return Writer(identity, connection.headers["origin"])
+
+    async def find_browser(self, connection: HTTPConnection) -> Identity | None:
+        """Whose browser asks for a change, where that need not be known; None: nobody with a live session.
+
+        Raises:
+            Refusal: unauthorized, a key that is not known; forbidden, the Origin is missing or foreign, or it is a
+                program; unavailable.
+        """
+        if _bearer(connection) is None and not self._origins.allows(connection.headers):
+            raise _foreign_origin()
+        identity = await self.find(connection)
+        return None if identity is None else expect_person(identity)
 
     async def require_admin(self, connection: HTTPConnection) -> Identity:
         """The admin who asks.
@@ -99,6 +111,32 @@ class Callers:
         writer = await self.require_writer(connection)
         _expect_admin(writer.identity)
         return writer
+
+
+def expect_person(identity: Identity) -> Identity:
+    """The same, a user or a visitor.
+
+    Raises:
+        Refusal: forbidden, it is a program's key.
+    """
+    if identity.kind is IdentityKind.KEY:
+        raise Refusal(Code.FORBIDDEN, "This is for people and their browsers, not for API keys.")
+    return identity
+
+
+def expect_user(identity: Identity) -> Identity:
+    """The same, a signed-in user.
+
+    Raises:
+        Refusal: forbidden, it is a visitor or a program's key.
+    """
+    if identity.kind is not IdentityKind.USER:
+        raise Refusal(Code.FORBIDDEN, "Sign in first: this is for users.")
+    return identity
+
+
+def _foreign_origin() -> Refusal:
+    return Refusal(Code.FORBIDDEN, "With a session cookie this needs the Origin of one of our own pages.")
 
 
 def _expect_admin(identity: Identity) -> Identity:

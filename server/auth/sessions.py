@@ -23,6 +23,9 @@ from server.storage.outages import outages_refused
 from server.storage.postgres import Connection, Postgres
 
 TOKEN_BYTES: Final = 32
+SIGN_IN_SECONDS: Final = 60
+"""For so long after a sign-in the tabs of one browser may still bring what it replaced, or sign in themselves."""
+_AT_ONCE: Final = timedelta(seconds=SIGN_IN_SECONDS)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 _LIVE: Final = """
@@ -36,20 +39,27 @@ _FIND: Final = f"{_LIVE} AND s.token_hash = $1"
 _READ: Final = f"{_LIVE} AND s.id = $1"
 
 _LOCK: Final = """
-SELECT user_id FROM session
+SELECT coalesce(signed_in_at > clock_timestamp() - $2::interval, false) AS has_just_signed_in FROM session
  WHERE id = $1 AND token_hash IS NOT NULL AND expires_at > clock_timestamp() FOR UPDATE
 """
 _BEGIN: Final = """
-INSERT INTO session (id, user_id, token_hash, expires_at)
-VALUES ($1, $2, $3, clock_timestamp() + $4::interval) ON CONFLICT (id) DO NOTHING
+INSERT INTO session (id, user_id, token_hash, expires_at, device, signed_in_at)
+VALUES ($1, $2, $3, clock_timestamp() + $4::interval, $5, clock_timestamp())
 """
 _ROTATE: Final = """
 UPDATE session
-   SET user_id = $2, token_hash = $3, last_seen_at = clock_timestamp(),
+   SET user_id = $2, token_hash = $3, former_hash = token_hash, last_seen_at = clock_timestamp(),
+       signed_in_at = clock_timestamp(), device = coalesce($6, device),
        expires_at = LEAST(clock_timestamp() + $4::interval, created_at + $5::interval)
  WHERE id = $1 AND (user_id IS NULL OR user_id = $2)
 """
-
+_IS_THERE: Final = "SELECT true FROM session WHERE token_hash = $1"
+_IS_FORMER: Final = (
+    "SELECT true FROM session WHERE former_hash = $1 AND signed_in_at > clock_timestamp() - $2::interval"
+)
+_BEGIN_VISITOR: Final = """
+INSERT INTO session (id, token_hash, expires_at, device) VALUES ($1, $2, clock_timestamp() + $3::interval, $4)
+"""
 _RENEW: Final = """
 UPDATE session
    SET last_seen_at = clock_timestamp(),
@@ -80,7 +90,8 @@ class SignIn:
     Attributes:
         identity: the user, in the session that goes on or in a fresh one.
         token: the new one: hand it to the browser, it cannot be read again. The old one is worth nothing any more.
-        is_fresh: whether a session was begun, because there was none, or it belongs to somebody else.
+        is_fresh: whether a session was begun, because there was none, or it belongs to somebody else, or another tab
+            has signed in with it less than ``SIGN_IN_SECONDS`` ago.
         moved: what became the user's, for the page to say; None: there was no live session.
     """
 
@@ -116,7 +127,7 @@ class Sessions:
                 return None
             if row["stale"]:
                 await self._renew(row["id"])
-        return _identity_of(row)
+        return identity_of(row)
 
     async def read(self, session_id: UUID) -> Identity | None:
         """Who holds the token of this session; None when it has ended.
@@ -126,10 +137,13 @@ class Sessions:
         """
         with outages_refused():
             row = await self._postgres.pool.fetchrow(_READ, session_id, self._renewal)
-        return None if row is None else _identity_of(row)
+        return None if row is None else identity_of(row)
 
-    async def create_visitor(self) -> tuple[Identity, str]:
+    async def create_visitor(self, device: str | None = None) -> tuple[Identity, str]:
         """Begin a visitor's session.
+
+        Args:
+            device: a short name of the browser; None: it is not known.
 
         Returns:
             The visitor, and the token: hand it to the browser, it cannot be read again.
@@ -139,41 +153,55 @@ class Sessions:
         """
         token, session_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()
         with outages_refused():
-            await self._postgres.pool.execute(
-                "INSERT INTO session (id, token_hash, expires_at) VALUES ($1, $2, clock_timestamp() + $3::interval)",
-                session_id,
-                _hash(token),
-                self._idle,
-            )
+            await self._postgres.pool.execute(_BEGIN_VISITOR, session_id, _hash(token), self._idle, device)
         return Identity(session_id=session_id), token
 
-    async def sign_in(self, session_id: UUID | None, user_id: UUID) -> SignIn:
+    async def is_former(self, token: str | None) -> bool:
+        """Whether a sign-in has just replaced this token, which opens nothing any more: a page that was asked for with
+        it begins no session, whose cookie would take the place of the new one.
+
+        Raises:
+            Refusal: unavailable.
+        """
+        if token is None or _TOKEN.fullmatch(token) is None:
+            return False
+        with outages_refused():
+            return bool(await self._postgres.pool.fetchval(_IS_FORMER, _hash(token), _AT_ONCE))
+
+    async def sign_in(self, session_id: UUID | None, user_id: UUID, *, device: str | None = None) -> SignIn:
         """Give the session of a visitor to the user who has just proven who they are, and rotate its token.
 
         One transaction, under the session's lock: a session is claimed by one user, for ever. What the visitor did in
         it becomes the user's. In a session that is the user's already nothing moves; one that is another user's, or has
-        ended, is left alone, and a fresh one begins.
+        ended, is left alone, and a fresh one begins. So it does where another tab has just signed in with the session:
+        were its token replaced again, the browser would be signed out if the two answers came in the other order.
 
         Args:
             session_id: of the caller's live session; None: there is none.
             user_id: who signs in.
+            device: a short name of the browser; None: it is not known.
 
         Raises:
             Refusal: not_found, there is no such user; unavailable.
         """
         token, fresh_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()  # the same ones if the transaction is repeated
+        digest, tried = _hash(token), list[tuple[UUID, Moved | None]]()
 
         async def work(conn: Connection) -> tuple[UUID, Moved | None]:
+            if tried and await conn.fetchval(_IS_THERE, digest):  # it was committed, and the reply was lost
+                return tried[-1]
             known = await conn.fetchval('SELECT id FROM "user" WHERE id = $1 AND deleted_at IS NULL FOR SHARE', user_id)
             if known is None:
                 raise Refusal(Code.NOT_FOUND, "There is no such user.")
-            held = None if session_id is None else await conn.fetchrow(_LOCK, session_id)
+            held = None if session_id is None else await conn.fetchrow(_LOCK, session_id, _AT_ONCE)
             moved = None if session_id is None or held is None else await claim(conn, session_id, user_id)
-            if session_id is None or moved is None or moved.outcome is ClaimOutcome.ANOTHERS:
-                await conn.execute(_BEGIN, fresh_id, user_id, _hash(token), self._idle)
-                return fresh_id, moved
-            await conn.execute(_ROTATE, session_id, user_id, _hash(token), self._idle, self._absolute)
-            return session_id, moved
+            if session_id is None or held is None or moved is None or not _is_rotated(moved.outcome, held):
+                await conn.execute(_BEGIN, fresh_id, user_id, digest, self._idle, device)
+                tried.append((fresh_id, moved))
+            else:
+                await conn.execute(_ROTATE, session_id, user_id, digest, self._idle, self._absolute, device)
+                tried.append((session_id, moved))
+            return tried[-1]
 
         with outages_refused():
             signed_in_id, moved = await self._postgres.transact(work)
@@ -186,7 +214,14 @@ class Sessions:
         await self._postgres.pool.execute(_RENEW, session_id, self._renewal, self._idle, self._absolute)
 
 
-def _identity_of(row: asyncpg.Record) -> Identity:
+def _is_rotated(outcome: ClaimOutcome, held: asyncpg.Record) -> bool:
+    if outcome is ClaimOutcome.ALREADY_YOURS:
+        return not held["has_just_signed_in"]
+    return outcome is ClaimOutcome.CLAIMED
+
+
+def identity_of(row: asyncpg.Record) -> Identity:
+    """Who holds a session, of a row with its `id`, `user_id`, `name` and `role`."""
     role = None if row["role"] is None else UserRole(row["role"])
     return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"], role=role)
 

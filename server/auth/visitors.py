@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from server.auth.cookies import SessionCookie
 from server.auth.sessions import Sessions
+from server.domain.devices import device_of
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
 
@@ -16,11 +17,11 @@ class Welcome:
     """Who opened a page.
 
     Attributes:
-        identity: found, or made for this page.
-        new_token: what the browser must be told; None when it had a live session.
+        identity: found, or made for this page; None: a sign-in has just replaced the token that it was asked for with.
+        new_token: what the browser must be told; None when it had a live session, or has got one.
     """
 
-    identity: Identity
+    identity: Identity | None
     new_token: str | None
 
 
@@ -57,9 +58,17 @@ class Visitors:
             Refusal: unavailable.
         """
         identity = await self.find(connection)
-        if identity is not None:
+        if identity is not None or await self._sessions.is_former(self._cookie.read(connection)):
             return Welcome(identity, None)
-        return Welcome(*await self._sessions.create_visitor())
+        return await self.begin(connection)
+
+    async def begin(self, connection: HTTPConnection) -> Welcome:
+        """Begin a visitor's session for this browser, whatever session it has had. Follow it with `remember`.
+
+        Raises:
+            Refusal: unavailable.
+        """
+        return Welcome(*await self._sessions.create_visitor(device_of(connection.headers.get("user-agent"))))
 
     def remember(self, welcome: Welcome, response: Response) -> None:
         """Set the cookie on the page's answer where a session was made."""

@@ -1,6 +1,6 @@
 """Opening a chat, and finding one again. Nothing is charged here and nobody's chat is taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,11 @@ from server.storage.settings import LiveSettings
 
 OWNER_REF: Final = 1
 """The member number of who opened the chat."""
+
+_OWNERS_NOW: Final = """
+SELECT chat.user_id AS owner_id, session.user_id AS caller_id
+  FROM chat, session WHERE chat.id = $1 AND chat.deleted_at IS NULL AND session.id = $2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,18 @@ class Opening:
         """
         with outages_refused():
             chat = await self._live_chats.get(chat_id)
-        if chat is None or not chat.owner.is_(identity):
-            raise not_found()
+            if chat is None or not (chat.owner.is_(identity) or await self._is_theirs_by_now(identity, chat)):
+                raise not_found()
         return chat
+
+    async def _is_theirs_by_now(self, identity: Identity, chat: LiveChat) -> bool:
+        """Whether a sign-in has made the chat the caller's since it was read into memory, or the caller a user since
+        the socket has said hello. Nothing else of the chat changes by that: an answer that runs goes on."""
+        row = await self._postgres.pool.fetchrow(_OWNERS_NOW, chat.facts.id, identity.session_id)
+        if row is None:
+            return False
+        chat.owner.user_id = row["owner_id"]
+        return chat.owner.is_(replace(identity, user_id=row["caller_id"]))
 
     async def _find_opened(self, identity: Identity, idem: str) -> asyncpg.Record | None:
         return await self._postgres.pool.fetchrow(

@@ -26,7 +26,7 @@ class CloseCode(IntEnum):
     INTERNAL = 4000, "Our fault. Come back and resume."
     DRAINING = 4001, "The process ends. Come back after a random time of up to `ready.rj` milliseconds."
     SLOW_CONSUMER = 4002, "Too much waited for too long to be read. Come back and resume."
-    IDENTITY_CHANGED = 4004, "Who this is has changed: the API key was revoked. Come back as who you are now."
+    IDENTITY_CHANGED = 4004, "Who this is has changed: the session has ended, or the API key was revoked. Come back."
     BAD_TICKET = 4005, "The ticket was used before, is over, or never was. Get a new one and come back."
     RATE_LIMITED = 4006, "Too many commands in a row that were refused `rate_limited`. Come back, slower."
     OVERLOADED = 4007, "Too much is going on here. Come back later."

@@ -122,5 +122,6 @@ MORE: Final[Sequence[Struct]] = (
     wire.LimitFrame(1, 9_120, _usage(49_990)),
     wire.SnapFrame(1, 9, ANSWER, TEXT),
     wire.Drain(25_000),
+    wire.WhoFrame("user", 1, "mara_k"),
 )
 """Examples of the frames that the conversation does not have."""

@@ -36,6 +36,9 @@ refuses what it does not know.
    `Origin` 4501; another channel is `forbidden`.
 3. Send `hello` within {HELLO_SECONDS:g} seconds; the answer is `ready`. When `hello` is answered `err`, say it again.
 
+When somebody signs in with the session, its open sockets get `who` within about a second and go on as that user. A
+session that has ended closes them 4004.
+
 A frame is JSON text, UTF-8, without compression. A client sends one object a frame, of at most
 {_DEFAULTS.ws_frame_bytes:,} bytes. The server sends one object, or an array of them in order, of at most
 {FRAME_BYTES_MAX:,} bytes. Times are in milliseconds, but for `err.after` (seconds) and `at` (RFC 3339).

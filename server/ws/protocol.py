@@ -110,6 +110,14 @@ class Who(Struct, omit_defaults=True):
     name: fields.PublicName | None = None
 
 
+class WhoFrame(Struct, tag_field="t", tag="who", omit_defaults=True):
+    """Who you are from now on: somebody signed in with this session, or has another name. All that runs goes on."""
+
+    kind: fields.CallerKind
+    ref: fields.MemberRef
+    name: fields.PublicName | None = None
+
+
 class Limits(Struct):
     """What a client may do."""
 
@@ -323,6 +331,7 @@ class Pong(Struct, tag_field="t", tag="pong"):
 
 AnyFrame = (
     Ready
+    | WhoFrame
     | Opened
     | Ok
     | Err

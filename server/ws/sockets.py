@@ -5,11 +5,12 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
+from server.chats.opening import OWNER_REF
 from server.domain.identity import Identity, IdentityKind
 from server.domain.settings import Settings
 from server.ws.close_codes import CloseCode
 from server.ws.connection import Connection
-from server.ws.protocol import Drain, encode
+from server.ws.protocol import Drain, WhoFrame, encode
 
 SOCKETS_MAX: Final = 15_000
 """Sockets of one process; a handshake above it is answered 503 (a process may hold some 20,000 files)."""
@@ -37,6 +38,23 @@ class Sockets:
         """The API keys that have sockets here."""
         identities = (own[0].identity for own in self._by_owner.values())
         return {one.key_id for one in identities if one is not None and one.key_id is not None}
+
+    def of_sessions(self) -> tuple[list[Connection], list[Identity]]:
+        """The connections of users and visitors, and who each of them is taken for."""
+        connections, identities = list[Connection](), list[Identity]()
+        for connection in self._open:
+            identity = connection.identity
+            if identity is not None and identity.key_id is None:
+                connections.append(connection)
+                identities.append(identity)
+        return connections, identities
+
+    def identify(self, connection: Connection, identity: Identity, settings: Settings) -> None:
+        """Go on with a connection as somebody else: its session was claimed, or its user has another name."""
+        self._leave_owner(connection)
+        connection.identity = identity
+        self.admit(connection, identity, settings)
+        connection.outbox.put(encode(WhoFrame(identity.kind.value, OWNER_REF, identity.name)))
 
     def close_owner(self, owner_id: UUID, code: CloseCode) -> None:
         """Close every socket of this key, user or visitor's session."""
@@ -74,14 +92,7 @@ class Sockets:
         """The connection is gone."""
         del self._open[connection]
         self._leave_address(connection)
-        identity = connection.identity
-        if identity is None:
-            return
-        own = self._by_owner.get(_owner(identity), [])
-        if connection in own:
-            own.remove(connection)
-            if not own:
-                del self._by_owner[_owner(identity)]
+        self._leave_owner(connection)
 
     def announce_drain(self, within_ms: int) -> None:
         """Tell every client that the server goes."""
@@ -101,6 +112,16 @@ class Sockets:
         """Close every socket."""
         for connection in self._open:
             connection.close(code)
+
+    def _leave_owner(self, connection: Connection) -> None:
+        identity = connection.identity
+        if identity is None:
+            return
+        own = self._by_owner.get(_owner(identity), [])
+        if connection in own:
+            own.remove(connection)
+            if not own:
+                del self._by_owner[_owner(identity)]
 
     def _leave_address(self, connection: Connection) -> None:
         if connection not in self._counted:

@@ -19,7 +19,7 @@ from tests.support.asked_server import AskedServer, asked_server
 from tests.support.databases import Databases
 
 EXAMPLES: Final = 20
-PAGES_WITH_FORMS: Final = ("/c/{name}/contribute", "/checkout/{id}")
+PAGES_WITH_FORMS: Final = ("/c/{name}/contribute", "/checkout/{id}", "/me/")
 Case = schemathesis.Case[Any]
 
 
@@ -88,7 +88,10 @@ def test_a_visitor_gets_no_undocumented_answer(case: Case, server: AskedServer) 
         path["id"] = server.chat
     if is_id(query.get("before")):
         query["before"] = server.message
-    ask(case, server, {"Cookie": server.cookie, "Origin": server.url})
+    cookie = server.cookie
+    if case.operation.path == "/signout":  # the others still need theirs
+        cookie = "; ".join(f"{name}={value}" for name, value in httpx2.get(server.url).cookies.items())
+    ask(case, server, {"Cookie": cookie, "Origin": server.url})
 
 
 @OF_VISITORS.include(path_regex="^/api/admin/").parametrize()

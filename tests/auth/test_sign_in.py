@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from server.auth.sessions import SessionLimits, Sessions
+from server.auth.sessions import SIGN_IN_SECONDS, SessionLimits, Sessions
 from server.domain.errors import Code, Refusal
 from server.domain.identity import IdentityKind
 from server.domain.users import UserRole
@@ -57,10 +57,43 @@ async def test_signing_in_again_goes_on_in_the_same_session(sessions: Sessions, 
     visitor, _ = await sessions.create_visitor()
     user_id = await rows.user("mara_k")
     first = await sessions.sign_in(visitor.session_id, user_id)
+    await rows.age_sign_ins(timedelta(seconds=SIGN_IN_SECONDS))
     again = await sessions.sign_in(visitor.session_id, user_id)
     assert again.identity == first.identity
     assert await sessions.find(first.token) is None
     assert await sessions.find(again.token) == first.identity
+
+
+async def test_two_tabs_that_sign_in_at_once_both_have_a_token_that_works(sessions: Sessions, rows: Rows) -> None:
+    """The browser keeps the cookie that comes last, and that may be the first one that was made."""
+    for number in range(20):
+        visitor, _ = await sessions.create_visitor()
+        user_id = await rows.user(f"mara_{number}")
+        tabs = await asyncio.gather(*(sessions.sign_in(visitor.session_id, user_id) for _ in range(2)))
+        assert sorted(tab.is_fresh for tab in tabs) == [False, True]
+        assert [await sessions.find(tab.token) for tab in tabs] == [tab.identity for tab in tabs]
+        assert {tab.identity.user_id for tab in tabs} == {user_id}
+        assert sorted(tab.moved.outcome.name for tab in tabs if tab.moved) == ["ALREADY_YOURS", "CLAIMED"]
+
+
+async def test_the_token_of_before_is_known_for_a_minute_and_opens_nothing(sessions: Sessions, rows: Rows) -> None:
+    visitor, old = await sessions.create_visitor()
+    await sessions.sign_in(visitor.session_id, await rows.user("mara_k"))
+    assert (await sessions.find(old), await sessions.is_former(old)) == (None, True)
+    assert not await sessions.is_former("a" * 43)
+    await rows.age_sign_ins(timedelta(seconds=SIGN_IN_SECONDS))
+    assert not await sessions.is_former(old)
+
+
+async def test_a_sign_in_says_the_device_and_keeps_a_known_one(
+    sessions: Sessions, rows: Rows, postgres: Postgres
+) -> None:
+    visitor, _ = await sessions.create_visitor("Chrome on Linux")
+    user_id = await rows.user("mara_k")
+    await sessions.sign_in(visitor.session_id, user_id)
+    await sessions.sign_in(None, user_id, device="Safari on iPhone")
+    devices = await postgres.pool.fetch("SELECT device FROM session ORDER BY id")
+    assert [row["device"] for row in devices] == ["Chrome on Linux", "Safari on iPhone"]
 
 
 async def test_another_user_s_session_is_left_alone_and_a_fresh_one_begins(
@@ -95,6 +128,7 @@ async def test_a_sign_in_prolongs_the_session_but_not_beyond_its_absolute_end(
     user_id = await rows.user("mara_k")
     for aged_by, left in ((900, 1_000), (900, 700)):
         await rows.age_sessions(timedelta(seconds=aged_by))
+        await rows.age_sign_ins(timedelta(seconds=aged_by))
         await sessions.sign_in(visitor.session_id, user_id)
         seconds = await postgres.pool.fetchval("SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM session")
         assert left - 30 < seconds <= left
@@ -157,11 +191,14 @@ async def test_a_sign_in_whose_reply_is_lost_is_done_once_and_its_token_works(
 ) -> None:
     visitor, _ = await sessions.create_visitor()
     user_id, other = await rows.user("mara_k"), await rows.user("jonas")
+    await rows.chat(visitor, await rows.active_channel())
     async with open_through_a_losing_proxy(postgres_url) as (postgres, proxy):
         for somebody, is_fresh in ((user_id, False), (other, True)):
             proxy.replies_to_lose = 1
             done = await Sessions(postgres, LIMITS).sign_in(visitor.session_id, somebody)
             assert proxy.replies_to_lose == 0
+            assert done.moved is not None
+            assert done.moved.chats == (0 if is_fresh else 1)
             assert done.is_fresh == is_fresh
             assert await sessions.find(done.token) == done.identity
     assert await rows.postgres.pool.fetchval("SELECT count(*) FROM session") == 2

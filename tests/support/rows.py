@@ -187,3 +187,7 @@ class Rows:
             " expires_at = expires_at - $1::interval",
             age,
         )
+
+    async def age_sign_ins(self, age: timedelta) -> None:
+        """Make every session look as if its user had signed in that much earlier."""
+        await self.postgres.pool.execute("UPDATE session SET signed_in_at = signed_in_at - $1::interval", age)

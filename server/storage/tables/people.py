@@ -27,9 +27,17 @@ user = Table(
     Column("amounts_public", Boolean, nullable=False, server_default=text("false")),
     moment_of_writing(),
     moment("deleted_at"),  # the person is gone and the columns above are empty; the row stays for the ledger
+    Column("display_name", Text),  # what the profile says beside the username; `name` is the provider's, and private
+    Column("image_shown", Boolean, nullable=False, server_default=text("false")),
+    moment("erased_at"),  # after `deleted_at`: the chats are erased too
     one_of("role", UserRole),
 )
 Index("uq_user_username", func.lower(user.c.username), unique=True)
+Index(
+    "ix_user_to_erase",
+    user.c.deleted_at,
+    postgresql_where=user.c.deleted_at.is_not(None) & user.c.erased_at.is_(None),
+)
 
 account = Table(
     "account",
@@ -60,10 +68,15 @@ session = Table(
     moment_of_writing(),
     moment_of_writing("last_seen_at"),
     moment("expires_at", required=True),
+    Column("device", Text),  # such as "Firefox on Windows"; NULL: the browser did not say
+    moment("signed_in_at"),  # when the token was made anew; NULL: a visitor's
+    sha256_column("former_hash", optional=True),  # the token before that: it opens nothing, and is known
     UniqueConstraint("token_hash"),
     sha256_check("token_hash"),
+    sha256_check("former_hash"),
     postgresql_with={"fillfactor": 80},
 )
+Index("ix_session_former_hash", session.c.former_hash, postgresql_where=session.c.former_hash.is_not(None))
 Index("ix_session_user_id", session.c.user_id, postgresql_where=session.c.user_id.is_not(None))
 
 api_key = Table(
