@@ -40,10 +40,10 @@ from server.ws.protocol import (
     StartFrame,
     UsageFigures,
     UserFrame,
-    Who,
     decode,
     encode,
 )
+from server.ws.who import Who
 
 ID: Final = "01900000-0000-7000-8000-00000000000"
 CHAT, QUESTION, ANSWER = f"{ID}1", f"{ID}2", f"{ID}3"

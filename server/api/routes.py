@@ -79,10 +79,7 @@ def routes(
         Route("/checkout/{id}", checkout.checkout),
         Route("/checkout/{id}", checkout.decide, methods=["POST"]),
         Route("/webhooks/{provider}", webhooks.receive_event, methods=["POST"]),
-        Route("/api/openapi.json", documents.openapi),
-        Route("/api/docs", documents.rest_page),
-        Route("/api/docs/websocket", documents.websocket_page),
-        Route("/api/docs/websocket.json", documents.asyncapi),
+        *_documents(documents),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Mount(STATIC_PREFIX, static),
@@ -101,6 +98,16 @@ def _contributing(
         Route("/api/channels/{name}/contributions", contributions.create_contribution, methods=["POST"]),
         Route("/api/channels/{name}/contributions/quote", contributions.quote_contribution, methods=["POST"]),
         Route("/api/contributions/{id}", contributions.get_contribution),
+    ]
+
+
+def _documents(documents: DocumentEndpoints) -> list[BaseRoute]:
+    """What says how to talk to this server."""
+    return [
+        Route("/api/openapi.json", documents.openapi),
+        Route("/api/docs", documents.rest_page),
+        Route("/api/docs/websocket", documents.websocket_page),
+        Route("/api/docs/websocket.json", documents.asyncapi),
     ]
 
 

@@ -37,11 +37,11 @@ from server.ws.protocol import (
     Unsub,
     Unwatch,
     Watch,
-    Who,
     encode,
 )
 from server.ws.sockets import Sockets
 from server.ws.subscription import Subscription
+from server.ws.who import Who
 
 HEARTBEAT_MS: Final = 25_000
 """After so long a silence a client pings."""

@@ -11,6 +11,7 @@ from server.domain.chats import EndReason
 from server.domain.errors import Code
 from server.domain.events import ClosedReason, CreditReason
 from server.ws import protocol as wire
+from server.ws.who import Who, WhoFrame
 
 CHANNEL: Final = "deep-sea-lab"
 CHAT: Final = "019ab5f2-71c4-7d3e-9a51-4f0c2e8b6d10"
@@ -44,9 +45,7 @@ def _usage(used: int) -> wire.UsageFigures:
 
 
 def _ready(rid: int) -> wire.Ready:
-    return wire.Ready(
-        rid, CONNECTION, NODE, wire.Who("session", 1), 25_000, 3_000, wire.Limits(65_536, 16_000, 8), NOW_MS
-    )
+    return wire.Ready(rid, CONNECTION, NODE, Who("session", 1), 25_000, 3_000, wire.Limits(65_536, 16_000, 8), NOW_MS)
 
 
 def _opened(rid: int, mode: str, head: int, *, state: str, used: int, balance: int, credit: str) -> wire.Opened:
@@ -122,6 +121,6 @@ MORE: Final[Sequence[Struct]] = (
     wire.LimitFrame(1, 9_120, _usage(49_990)),
     wire.SnapFrame(1, 9, ANSWER, TEXT),
     wire.Drain(25_000),
-    wire.WhoFrame("user", 1, "mara_k"),
+    WhoFrame("user", 1, "mara_k"),
 )
 """Examples of the frames that the conversation does not have."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from server.ws import fields
+from server.ws.who import Who, WhoFrame
 
 SUBPROTOCOL: Final = "tallylight.v1"
 REASON_CHARACTERS_MAX: Final = 200
@@ -100,22 +101,6 @@ class Ping(Command, tag="ping"):
 
 
 AnyCommand = Hello | Watch | Unwatch | Open | Sub | Unsub | Send | Stop | Close | Ping
-
-
-class Who(Struct, omit_defaults=True):
-    """The caller as the server knows them."""
-
-    kind: fields.CallerKind
-    ref: fields.MemberRef
-    name: fields.PublicName | None = None
-
-
-class WhoFrame(Struct, tag_field="t", tag="who", omit_defaults=True):
-    """Who you are from now on: somebody signed in with this session, or has another name. All that runs goes on."""
-
-    kind: fields.CallerKind
-    ref: fields.MemberRef
-    name: fields.PublicName | None = None
 
 
 class Limits(Struct):

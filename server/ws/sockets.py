@@ -10,7 +10,8 @@ from server.domain.identity import Identity, IdentityKind
 from server.domain.settings import Settings
 from server.ws.close_codes import CloseCode
 from server.ws.connection import Connection
-from server.ws.protocol import Drain, WhoFrame, encode
+from server.ws.protocol import Drain, encode
+from server.ws.who import WhoFrame
 
 SOCKETS_MAX: Final = 15_000
 """Sockets of one process; a handshake above it is answered 503 (a process may hold some 20,000 files)."""

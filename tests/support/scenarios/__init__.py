@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from tests.support.scenarios.asking import first_message, metered, repeated, resumed, stopped, watched
-from tests.support.scenarios.ending import drained, failed, full, refunded
+from tests.support.scenarios.ending import drained, failed, full, refunded, signed_in
 from tests.support.scenarios.refusing import refused, sent_away, struck
 from tests.support.scenarios.stage import Stage
 
@@ -24,5 +24,6 @@ SCENARIOS: Final[Mapping[str, Callable[[Stage], Awaitable[None]]]] = {
         struck,
         sent_away,
         drained,
+        signed_in,
     )
 }

@@ -2,6 +2,9 @@
 
 import asyncio
 
+from server.auth.own_sessions import OwnSessions
+from server.auth.sessions import SessionLimits, Sessions
+from tests.support import people
 from tests.support.scenarios.stage import FIGURES, LAB, SHORT, SILENT, SPENT, Stage
 from tests.support.socket_client import of_kind
 from tests.support.token_texts import text_of
@@ -48,3 +51,17 @@ async def drained(stage: Stage) -> None:
     staying = await stage.connect()
     await staying.say("sub", chat=opened["chat"])
     await staying.say("send", of_kind("done"), k=1, idem="send-0002", text=f"And then? {SHORT}")
+
+
+async def signed_in(stage: Stage) -> None:
+    """Somebody signs in elsewhere with the session of an open socket, which goes on; then they sign out."""
+    socket, _ = await stage.open_chat()
+    await socket.say("send", of_kind("done"), SPENT, k=1, idem="send-0001", text=f"Who am I? {SHORT}")
+    postgres = stage.fans.world.postgres
+    sessions = Sessions(postgres, SessionLimits())
+    visitor = await sessions.find(stage.cookie.partition("=")[2])
+    person = await people.signed_in(postgres, "mara_k", visitor=visitor)
+    await socket.hear(of_kind("who"))
+    await socket.say("send", of_kind("done"), k=1, idem="send-0002", text=f"And now? {SHORT}")
+    await OwnSessions(postgres).end(person.identity, person.session_id)
+    await socket.hear_close()
