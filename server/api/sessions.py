@@ -20,6 +20,7 @@ from server.auth.own_sessions import OwnSession, OwnSessions
 from server.auth.visitors import Visitors
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
+from server.domain.rates import Action
 
 SESSIONS_SHOWN_MAX: Final = 20
 """Sessions on one page."""
@@ -105,6 +106,7 @@ class SessionEndpoints:
             query=ListQuery,
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
+            counts_as=Action.LISTS,
         )
     )
     async def list_sessions(self, request: Request) -> Response:
