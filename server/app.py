@@ -23,7 +23,7 @@ from server.auth.rate_limits import RateLimits
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
 from server.channels.catalog import ChannelSort
-from server.config import Config, ModelConfig, ModelKind
+from server.config import Config, Environment, ModelConfig, ModelKind
 from server.domain.channels import ChannelStatus
 from server.domain.settings import Settings
 from server.gateway import Gateway, GatewayParts
@@ -167,6 +167,7 @@ class _App:
             reversals=Reversals(parts.postgres, gateway.credits, gateway.watching.balance_changed),
             ledger_checks=checks,
             limits=limits,
+            is_https_only=self._config.environment is Environment.PRODUCTION and self._origins.https_only,
             origins=self._origins,
             contributing=Contributing(parts.postgres, parts.settings, payments.current),
             payments=payments,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from server.api.bodies import read_body
 from server.api.idempotency import Idempotency, idempotency_key
-from server.api.operations import Answer, Operation, described
+from server.api.operations import Access, Answer, Operation, described
 from server.api.paths import TransactionPath
 from server.api.queries import json_answer
 from server.auth.callers import Callers
@@ -126,6 +126,7 @@ class AdminEndpoints:
             is_personal=True,
             is_repeatable=True,
             counts_as=Action.ADMINISTRATION,
+            access=Access.ADMIN,
         )
     )
     async def reverse_transaction(self, request: Request) -> Response:
@@ -156,6 +157,7 @@ class AdminEndpoints:
             refusals=(Code.FORBIDDEN, Code.BUSY, Code.UNAVAILABLE),
             is_personal=True,
             counts_as=Action.ADMINISTRATION,
+            access=Access.ADMIN,
         )
     )
     async def check_ledger(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from starlette.types import Lifespan
 from starlette_compress import CompressMiddleware
 
 from server.api import routes as table
+from server.api.access import AccessCheck
 from server.api.account_routes import AccountEndpoints
 from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
@@ -41,7 +42,7 @@ from server.api.payment_events import PaymentEventEndpoints
 from server.api.rendering import Rendering
 from server.api.request_log import RequestLog
 from server.api.same_paths import joined
-from server.api.security_headers import SecurityHeaders
+from server.api.security_headers import HSTS, SecurityHeaders
 from server.api.sessions import SessionEndpoints
 from server.api.static_files import Assets, StaticFolder
 from server.api.tickets import TicketEndpoints
@@ -73,7 +74,7 @@ def application(
     """
     visitors = Visitors(deps.sessions, SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds))
     callers = Callers(visitors, deps.keys, deps.origins)
-    guard = Guard(callers, deps.limits)
+    guard = Guard(callers, deps.limits, AccessCheck(callers, deps.origins))
     assets = Assets(deps.static_path)
     rendering = Rendering(deps.templates_path, assets)
 
@@ -84,7 +85,7 @@ def application(
         routes=[*more_routes, *joined(guard.around(_routes(deps, assets, rendering, visitors, callers)))],
         middleware=[
             Middleware(RequestLog),
-            Middleware(SecurityHeaders),
+            Middleware(SecurityHeaders, HSTS if deps.is_https_only else None),
             Middleware(CompressMiddleware),
             Middleware(Failures, rendering),
             Middleware(FloodLimit, deps.limits),
@@ -140,7 +141,7 @@ def _routes(
         account=_account(deps, callers, visitors, cursors, welcoming),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
         payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
-        checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming, deps.origins),
+        checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming),
         webhooks=WebhookEndpoints(deps.payments),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),

@@ -16,7 +16,6 @@ from server.api.forms import read_form
 from server.api.operations import HTML, Answer, Operation, described
 from server.api.queries import read_query
 from server.api.welcoming import Welcoming
-from server.auth.origins import Origins
 from server.domain.errors import Code, Refusal
 from server.domain.rates import Action
 from server.ledger.payments.checkouts import SandboxCheckout, read_checkout
@@ -52,11 +51,10 @@ class CheckoutQuery(msgspec.Struct, frozen=True):
 class CheckoutEndpoints:
     """`/checkout/{id}`; without a sandbox there is none."""
 
-    def __init__(self, sandbox: Sandbox | None, postgres: Postgres, welcoming: Welcoming, origins: Origins) -> None:
+    def __init__(self, sandbox: Sandbox | None, postgres: Postgres, welcoming: Welcoming) -> None:
         self._sandbox = sandbox
         self._postgres = postgres
         self._welcoming = welcoming
-        self._origins = origins
 
     @described(
         Operation(
@@ -66,6 +64,7 @@ class CheckoutEndpoints:
             query=CheckoutQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             begins_session=True,
+            shows_own=True,
         )
     )
     async def checkout(self, request: Request) -> Response:
@@ -93,8 +92,6 @@ class CheckoutEndpoints:
 
         It needs the Origin of one of our own pages, and no session. Choosing again changes nothing that was paid.
         """
-        if not self._origins.allows(request.headers):
-            raise Refusal(Code.FORBIDDEN, "This needs the Origin of one of our own pages.")
         sandbox, checkout = await self._find(request)
         back = _back(request, checkout)
         chosen = (await read_form(request)).get("outcome", "")

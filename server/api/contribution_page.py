@@ -48,6 +48,7 @@ class ContributionPageEndpoints:
             query=ContributionQuery,
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             begins_session=True,
+            shows_own=True,
         )
     )
     async def contribution(self, request: Request) -> Response:

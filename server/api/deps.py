@@ -75,6 +75,7 @@ class ApiDeps:
         reversals: takes money back for an admin.
         ledger_checks: for an admin who wants to know.
         limits: how often anybody may ask.
+        is_https_only: whether browsers are told to come back by https alone.
         origins: our own; they also decide the cookie's name.
         contributing: takes contributions.
         payments: who takes money, and where its news goes.
@@ -94,6 +95,7 @@ class ApiDeps:
     reversals: Reversals
     ledger_checks: LedgerChecks
     limits: RateLimits
+    is_https_only: bool
     origins: Origins
     contributing: Contributing
     payments: Payments

@@ -1,16 +1,18 @@
-"""What stands before every endpoint: the limits that its route declares.
+"""What stands before every endpoint: the limits that its route declares, and who may use it.
 
 The address is counted before anybody is looked up: one round trip to Redis, for a page the only one.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
+from typing import Final
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from server.api.access import PERSONAL, AccessCheck, access_of
 from server.api.operations import Operation, operation_of
 from server.auth.callers import Callers
 from server.auth.rate_limits import RateLimits
@@ -20,14 +22,15 @@ from server.domain.rates import RATES, Action, Subject
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-UNLIMITED_ROUTES = ("/healthz", "/readyz")
+UNLIMITED_ROUTES: Final = ("/healthz", "/readyz")
 
 
 class Guard:
     """Guards a table of routes."""
 
-    def __init__(self, callers: Callers, limits: RateLimits) -> None:
+    def __init__(self, callers: Callers, limits: RateLimits, access: AccessCheck) -> None:
         self._callers = callers
+        self._access = access
         self._limits = limits
 
     def around(self, routes: Iterable[BaseRoute]) -> list[BaseRoute]:
@@ -42,13 +45,18 @@ class Guard:
         @wraps(endpoint)
         async def guarded(request: Request) -> Response:
             if action is not None:
+                await self._limits.check_address(action, request)
+            await self._access.check(request, operation)
+            if action is not None:
                 await self._limit(request, action, operation)
-            return await endpoint(request)
+            response = await endpoint(request)
+            if operation.shows_own or access_of(operation, request.method) in PERSONAL:
+                response.headers["cache-control"] = "no-store"
+            return response
 
         return Route(route.path, guarded, methods=list(route.methods or ()))
 
     async def _limit(self, request: Request, action: Action, operation: Operation) -> None:
-        await self._limits.check_address(action, request)
         if Subject.CALLER in RATES[action]:
             identity = await self._caller(request, operation)
             if identity is not None:

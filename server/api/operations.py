@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -23,6 +24,28 @@ ANY: Final = "*/*"
 
 PAGES: Final = "Pages"
 """The heading of what answers people: its refusals are pages for whoever accepts one."""
+
+
+class Access(StrEnum):
+    """Who may use a route. `access.py` checks it, and tests try every route with everybody."""
+
+    ANYBODY = "anybody"
+    OWN_PAGE = "own page"
+    """Anybody, from one of our own pages; no key."""
+
+    SIGNED = "signed"
+    """Nobody that is known: what is sent is signed."""
+
+    CALLER = "caller"
+    """A visitor, a user or a key."""
+
+    PERSON = "person"
+    """A visitor or a user; no key."""
+
+    USER = "user"
+    """A person who is signed in; no key."""
+
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,10 @@ class Operation:
         is_personal: whether it needs a session or an API key.
         begins_session: whether a caller without one gets one.
         is_repeatable: whether it needs an `Idempotency-Key`.
+        access: who may use it; None: whoever has a session or a key where it is personal, else anybody, who for a
+            change has to come from one of our own pages.
+        shows_own: whether its page shows what is the caller's, and no browser is to keep it; so is what is not for
+            anybody.
         counts_as: how often it may be asked, see `domain/rates.py`; None: as any other read or write.
     """
 
@@ -66,6 +93,8 @@ class Operation:
     is_personal: bool = False
     begins_session: bool = False
     is_repeatable: bool = False
+    access: Access | None = None
+    shows_own: bool = False
     counts_as: Action | None = None
 
     @property

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.cursors import Cursors, list_name_of
-from server.api.operations import HTML, PAGES, Answer, Operation, described
+from server.api.operations import HTML, PAGES, Access, Answer, Operation, described
 from server.api.queries import ListQuery, json_answer, read_query
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers
@@ -112,6 +112,7 @@ class PaymentEventEndpoints:
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
             counts_as=Action.ADMINISTRATION,
+            access=Access.ADMIN,
         )
     )
     async def list_payment_events(self, request: Request) -> Response:
@@ -127,6 +128,7 @@ class PaymentEventEndpoints:
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
             counts_as=Action.ADMINISTRATION,
+            access=Access.ADMIN,
         )
     )
     async def payment_events(self, request: Request) -> Response:

@@ -3,38 +3,73 @@
 The websocket path is not touched: its handshake has no page and its frames have no headers.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Final
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "object-src 'none'",
-        "require-trusted-types-for 'script'",
-    )
-)
+POLICY: Final = "content-security-policy"
+OPENER: Final = "cross-origin-opener-policy"
+OPENED: Final = "unsafe-none"
+"""For the pages of a window that another site's page has opened to sign in, and waits for."""
 
-HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
+SELF: Final = "'self'"
+NOBODY: Final = "'none'"
+HSTS: Final = {"strict-transport-security": "max-age=31536000"}
+"""A year (RFC 6797); not for subdomains, which may be somebody else's."""
+
+UNUSED_FEATURES: Final = ("camera", "display-capture", "geolocation", "hid", "microphone", "midi", "serial", "usb")
+
+
+def content_security_policy(frame_ancestors: Iterable[str] = ()) -> str:
+    """The policy of a page: nothing inline, nothing from elsewhere, no text that becomes markup.
+
+    Forms lead to our own pages only, redirects included: to a checkout or a sign-in elsewhere a page of ours leads on.
+
+    Args:
+        frame_ancestors: origins whose pages may show this one in a frame; none: nobody may.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {SELF}",
+            f"style-src {SELF}",
+            f"img-src {SELF} data:",
+            f"font-src {SELF}",
+            f"connect-src {SELF}",
+            "base-uri 'none'",
+            f"form-action {SELF}",
+            f"frame-ancestors {' '.join(frame_ancestors) or NOBODY}",
+            "object-src 'none'",
+            "require-trusted-types-for 'script'",
+        )
+    )
+
+
+HEADERS: Final = {
+    POLICY: content_security_policy(),
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",
-    "cross-origin-opener-policy": "same-origin",
+    OPENER: "same-origin",
+    "permissions-policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
 }
+DEFAULTS: Final = {"cache-control": "no-store"}
+"""What an answer has that says nothing about it."""
 
 
 class SecurityHeaders:
     """The middleware; it stands outside everything that can answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, more: Mapping[str, str] | None = None) -> None:
+        """Stand in front of an application.
+
+        Args:
+            app: it.
+            more: headers of this server beside those of every one; None: none.
+        """
         self._app = app
+        self._headers = {**HEADERS, **DEFAULTS, **(more or {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and add to the head of the answer."""
@@ -45,7 +80,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from server.api.cursors import Cursors, list_name_of
 from server.api.forms import read_form
-from server.api.operations import HTML, PAGES, Answer, Operation, described
+from server.api.operations import HTML, PAGES, Access, Answer, Operation, described
 from server.api.paths import SessionPath
 from server.api.queries import CursorText, ListQuery, json_answer, read_query
 from server.api.welcoming import Welcoming
@@ -107,6 +107,7 @@ class SessionEndpoints:
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
             counts_as=Action.LISTS,
+            access=Access.PERSON,
         )
     )
     async def list_sessions(self, request: Request) -> Response:
@@ -124,6 +125,7 @@ class SessionEndpoints:
             path=SessionPath,
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
+            access=Access.PERSON,
         )
     )
     async def end_session(self, request: Request) -> Response:
@@ -139,6 +141,7 @@ class SessionEndpoints:
             {200: Answer(shape=EndedSessions)},
             refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
             is_personal=True,
+            access=Access.PERSON,
         )
     )
     async def end_other_sessions(self, request: Request) -> Response:
@@ -153,6 +156,7 @@ class SessionEndpoints:
             query=SessionsPageQuery,
             refusals=(Code.UNAVAILABLE,),
             begins_session=True,
+            shows_own=True,
         )
     )
     async def sessions_page(self, request: Request) -> Response:
@@ -170,6 +174,7 @@ class SessionEndpoints:
             {303: Answer("Back to the page; to the first one, where one's own session has ended.", media_type=None)},
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
+            access=Access.PERSON,
         )
     )
     async def end_on_page(self, request: Request) -> Response:

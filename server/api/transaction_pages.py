@@ -98,6 +98,7 @@ class TransactionPageEndpoints:
             refusals=(Code.NOT_FOUND, Code.UNAVAILABLE),
             begins_session=True,
             counts_as=Action.LISTS,
+            shows_own=True,
         )
     )
     async def me(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.api.operations import Answer, Operation, described
+from server.api.operations import Access, Answer, Operation, described
 from server.api.queries import json_answer
 from server.domain.errors import Code
 from server.domain.rates import Action
@@ -50,6 +50,7 @@ class WebhookEndpoints:
             path=ProviderPath,
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
             counts_as=Action.WEBHOOKS,
+            access=Access.SIGNED,
         )
     )
     async def receive_event(self, request: Request) -> Response:

@@ -78,7 +78,7 @@ class Callers:
         identity = await self.require(connection)
         if _bearer(connection) is not None:
             return Writer(identity, None)
-        if not self._origins.allows(connection.headers):
+        if not self._origins.allows_write(connection.headers):
             raise _foreign_origin()
         return Writer(identity, connection.headers["origin"])
 
@@ -89,7 +89,7 @@ class Callers:
             Refusal: unauthorized, a key that is not known; forbidden, the Origin is missing or foreign, or it is a
                 program; unavailable.
         """
-        if _bearer(connection) is None and not self._origins.allows(connection.headers):
+        if _bearer(connection) is None and not self._origins.allows_write(connection.headers):
             raise _foreign_origin()
         identity = await self.find(connection)
         return None if identity is None else expect_person(identity)
@@ -143,6 +143,11 @@ def _expect_admin(identity: Identity) -> Identity:
     if not identity.is_admin:
         raise Refusal(Code.FORBIDDEN, "Only an admin may do this.")
     return identity
+
+
+def brings_key(connection: HTTPConnection) -> bool:
+    """Whether a program asks, with a key, right or wrong."""
+    return _bearer(connection) is not None
 
 
 def _bearer(connection: HTTPConnection) -> str | None:

@@ -42,10 +42,20 @@ class Origins:
         """The origins of a server that only this machine reaches, such as `tallylight run`."""
         return cls(f"http://{name}:{port}" for name in LOOPBACK_NAMES)
 
+    @property
+    def https_only(self) -> bool:
+        """Whether every one is https."""
+        return all(origin.startswith("https://") for origin in self.serialized)
+
     def allows(self, headers: Headers) -> bool:
         """Whether a request carries exactly one Origin header and it is ours; a missing one and ``null`` are not."""
         sent = headers.getlist("origin")
         return len(sent) == 1 and sent[0] in self.serialized
+
+    def allows_write(self, headers: Headers) -> bool:
+        """Whether one of our own pages asks for a change: its Origin is ours, and where the browser says so, the page
+        is of the very site that is asked (Fetch Metadata)."""
+        return self.allows(headers) and set(headers.getlist("sec-fetch-site")) <= {"same-origin"}
 
 
 def _is_plain_loopback(origin: str) -> bool:

@@ -44,6 +44,7 @@ class Site:
         redis: for tickets; by default there is none.
         public_urls: its own addresses; requests go to the first.
         settings: as they are set.
+        is_https_only: as in production.
         trusted_proxies: whose X-Forwarded-For is believed.
         provider: who takes the money.
         parts: what readiness says.
@@ -56,6 +57,7 @@ class Site:
     templates_path: Path = ROOT / "templates"
     static_path: Path = ROOT / "static"
     settings: Settings = field(default_factory=lambda: Settings(limits_factor=100_000))
+    is_https_only: bool = False
     trusted_proxies: tuple[str, ...] = ()
     provider: PaymentProvider | None = field(default_factory=PaperProvider)
     parts: list[ReadyPart] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Site:
                 tickets=Tickets(self.redis, sessions, keys),
                 reversals=Reversals(self.postgres, Credits(self.postgres, self.redis)),
                 ledger_checks=LedgerChecks(self.postgres, self.redis),
+                is_https_only=self.is_https_only,
                 limits=RateLimits(
                     Windows(self.redis),
                     ClientAddresses(self.trusted_proxies),

@@ -142,7 +142,7 @@ async def test_the_log_names_routes_and_nothing_that_callers_send(client: httpx2
         await client.get("/c/canary-name?q=canary-query", headers={"x-canary": "canary-header"})
         await client.get("/api/chats/canary-id?q=canary-query")
     text = json.dumps(logged, default=str)
-    assert [line["route"] for line in logged] == ["/c/{name}", "/api/chats/{id}"]
+    assert [line["route"] for line in logged if "route" in line] == ["/c/{name}", "/api/chats/{id}"]
     assert "canary" not in text
     assert "B" * 43 not in text
 

@@ -1,0 +1,76 @@
+"""Who may use a route: what it declares, and the one place where that is checked.
+
+Endpoints look their caller up again, because they need to know who it is; that they get that far was decided here.
+"""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from server.api import bodies, forms
+from server.api.operations import Access, Operation
+from server.auth.callers import Callers, brings_key
+from server.auth.origins import Origins
+from server.domain.errors import Code, Refusal
+from server.domain.identity import Identity, IdentityKind
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+PERSONAL: Final = frozenset({Access.CALLER, Access.PERSON, Access.USER, Access.ADMIN})
+"""What needs somebody that is known, and shows what is theirs."""
+
+TYPED: Final = (bodies.MEDIA_TYPE, forms.MEDIA_TYPE)
+
+
+def access_of(operation: Operation, method: str) -> Access:
+    """What a route needs with this method: what it declares, else a caller where it is personal.
+
+    Whatever changes something and declares nothing needs at least one of our own pages to ask.
+    """
+    if operation.access is not None:
+        return operation.access
+    if operation.is_personal:
+        return Access.CALLER
+    return Access.ANYBODY if method in SAFE_METHODS else Access.OWN_PAGE
+
+
+class AccessCheck:
+    """Refuses who may not."""
+
+    def __init__(self, callers: Callers, origins: Origins) -> None:
+        self._callers = callers
+        self._origins = origins
+
+    async def check(self, request: Request, operation: Operation) -> None:
+        """Let pass who may.
+
+        Raises:
+            Refusal: unauthorized, nobody that is known; forbidden, the Origin is missing or foreign, or they may not;
+                bad_request, the body is of a kind that other sites' pages can send too; unavailable.
+        """
+        access = access_of(operation, request.method)
+        if access is Access.OWN_PAGE and (brings_key(request) or not self._origins.allows_write(request.headers)):
+            raise Refusal(Code.FORBIDDEN, "This needs the Origin of one of our own pages.")
+        if access in PERSONAL:
+            _expect(await self._identity(request), access)
+        if request.method not in SAFE_METHODS and access is not Access.SIGNED:
+            _check_media_type(request)
+
+    async def _identity(self, request: Request) -> Identity:
+        if request.method in SAFE_METHODS:
+            return await self._callers.require(request)
+        return (await self._callers.require_writer(request)).identity
+
+
+def _expect(identity: Identity, access: Access) -> None:
+    if access is Access.PERSON and identity.kind is IdentityKind.KEY:
+        raise Refusal(Code.FORBIDDEN, "A key may not do this; it is for people.")
+    if access is Access.USER and identity.kind is not IdentityKind.USER:
+        raise Refusal(Code.FORBIDDEN, "Sign in first; a key may not do this.")
+    if access is Access.ADMIN and not identity.is_admin:
+        raise Refusal(Code.FORBIDDEN, "Only an admin may do this.")
+
+
+def _check_media_type(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type and media_type not in TYPED:
+        raise Refusal(Code.BAD_REQUEST, f"The body is to be {TYPED[0]}, or a form of ours.")
