@@ -17,9 +17,10 @@ from server.api.operations import HTML, Answer, Operation, described
 from server.api.queries import read_query
 from server.api.welcoming import Welcoming
 from server.domain.errors import Code, Refusal
+from server.domain.own_path import own_path
 from server.domain.rates import Action
 from server.ledger.payments.checkouts import SandboxCheckout, read_checkout
-from server.ledger.payments.sandbox import Outcome, Sandbox, own_path
+from server.ledger.payments.sandbox import Outcome, Sandbox
 from server.storage.postgres import Postgres
 
 RETURN_CHARACTERS_MAX: Final = 500

@@ -13,6 +13,7 @@ from server.domain.givers import Giver
 from server.domain.transactions import TransactionType
 from server.ledger.badge_holdings import lock_holdings, read_holdings, write_holdings
 from server.ledger.badges import recompute
+from server.ledger.unclaimed import PAID
 from server.storage.postgres import Connection
 
 
@@ -29,8 +30,10 @@ class Moved:
     """What a claim has moved, for the page that says it; all is 0 unless the outcome is CLAIMED.
 
     Attributes:
+        contributions: that were paid; those that never were move along untold.
         transactions: reversals included.
         amounts_cents: what the transactions sum up to, by type, reversals included; types without any are left out.
+        chats: with a message; those that were only opened move along untold.
         badges: that the user holds now and did not before.
     """
 
@@ -74,10 +77,12 @@ async def claim(conn: Connection, session_id: UUID, user_id: UUID) -> Moved:
 
 
 async def _move_contributions(conn: Connection, session_id: UUID, user_id: UUID) -> int:
-    status = await conn.execute(
-        "UPDATE contribution SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL", session_id, user_id
+    rows = await conn.fetch(
+        "UPDATE contribution SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL RETURNING status",
+        session_id,
+        user_id,
     )
-    return int(status.removeprefix("UPDATE "))
+    return sum(row["status"] in PAID for row in rows)
 
 
 async def _move_transactions(
@@ -111,13 +116,15 @@ async def _move_chats(conn: Connection, session_id: UUID, user_id: UUID) -> int:
         """,
         session_id,
     )
-    status = await conn.execute(
-        "UPDATE chat SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL", session_id, user_id
+    rows = await conn.fetch(
+        "UPDATE chat SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL RETURNING last_message_at",
+        session_id,
+        user_id,
     )
     await conn.execute(
         "UPDATE chat_member SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL", session_id, user_id
     )
-    return int(status.removeprefix("UPDATE "))
+    return sum(row["last_message_at"] is not None for row in rows)
 
 
 async def _move_badges(conn: Connection, session_id: UUID, user_id: UUID) -> int:

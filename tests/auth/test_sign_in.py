@@ -191,7 +191,7 @@ async def test_a_sign_in_whose_reply_is_lost_is_done_once_and_its_token_works(
 ) -> None:
     visitor, _ = await sessions.create_visitor()
     user_id, other = await rows.user("mara_k"), await rows.user("jonas")
-    await rows.chat(visitor, await rows.active_channel())
+    await rows.turn(await rows.chat(visitor, await rows.active_channel()), 1, "A question", "An answer")
     async with open_through_a_losing_proxy(postgres_url) as (postgres, proxy):
         for somebody, is_fresh in ((user_id, False), (other, True)):
             proxy.replies_to_lose = 1

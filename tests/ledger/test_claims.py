@@ -43,16 +43,19 @@ async def test_all_that_the_session_owns_becomes_the_user_s(books: Books) -> Non
         await books.postgres.pool.execute(
             "INSERT INTO chat_member (chat_id, ref, session_id) VALUES ($1, 1, $2)", chat_id, session_id
         )
+    await books.postgres.pool.execute("UPDATE chat SET last_message_at = clock_timestamp()")
+    opened_only = await books.chats(channel_id, 1, session_id=session_id)
     badges = await held(books.postgres, Giver(session_id=session_id))
     assert await claimed(books, session_id, user_id) == Moved(
         ClaimOutcome.CLAIMED,
-        contributions=2,
+        contributions=1,
         transactions=2,
         amounts_cents={ACTIVATION: 1_000, CREDIT_PURCHASE: 200},
         credits=20,
         chats=3,
         badges=len(badges),
     )
+    assert await books.postgres.pool.fetchval("SELECT user_id FROM chat WHERE id = $1", opened_only[0]) == user_id
     assert await owners(books, session_id) == {
         table: {user_id} for table in ("transaction", "contribution", "chat", "chat_member")
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx2
@@ -240,15 +240,6 @@ class Sandbox:
 def checkout_path(contribution_id: UUID, return_url: str) -> str:
     """Where a contribution is paid for, which then leads back to that path of this site."""
     return f"/checkout/{contribution_id}?return={quote(return_url, safe='/')}"
-
-
-def own_path(text: str) -> str | None:
-    """A path of this site to lead somebody to; None when it is anything else, such as another site's address."""
-    # Browsers take a backslash for a slash, and leave out control characters.
-    if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
-        return None
-    parts = urlsplit(text)
-    return None if parts.scheme or parts.netloc else text
 
 
 def _told(

@@ -3,9 +3,10 @@
 import pytest
 
 from server.domain.errors import Code, Refusal
+from server.domain.own_path import own_path
 from server.ledger.payments.making import make_sandbox
 from server.ledger.payments.options import PaymentOptions, Taker
-from server.ledger.payments.sandbox import SIGNATURE_HEADER, Outcome, Payment, Sandbox, checkout_path, own_path
+from server.ledger.payments.sandbox import SIGNATURE_HEADER, Outcome, Payment, Sandbox, checkout_path
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
 
