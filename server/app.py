@@ -18,8 +18,11 @@ from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
 from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.api_keys import ApiKeys
 from server.auth.cookies import SessionCookie
+from server.auth.making import make_signing_in, with_development
 from server.auth.origins import Origins
+from server.auth.providers.transport import ProviderTransport
 from server.auth.rate_limits import RateLimits
+from server.auth.sealing import Keyring
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
 from server.channels.catalog import ChannelSort
@@ -72,6 +75,7 @@ class _App:
         self._own_url = own_url
         self._origins = Origins(config.public_urls)
         self._secret = config.secret.encode()
+        self._sign_in, self._issuer = with_development(config.sign_in, own_url=own_url, public_urls=config.public_urls)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -105,9 +109,11 @@ class _App:
             payments = self._payments(gateway, parts, make_providers(config.payments, sandbox, stack))
             if sandbox is not None:
                 gateway.start(sandbox.run)
+            transport = ProviderTransport()
+            stack.push_async_callback(transport.close)
             app.state.gateway = gateway
             # No route: its pattern would end at a line break.
-            app.router.default = self._site(gateway, parts, watch, payments, sandbox)
+            app.router.default = self._site(gateway, parts, watch, payments, sandbox, transport=transport)
             yield
 
     def _payments(self, gateway: Gateway, parts: GatewayParts, providers: Mapping[str, PaymentProvider]) -> Payments:
@@ -132,6 +138,8 @@ class _App:
         watch: ModelWatch,
         payments: Payments,
         sandbox: Sandbox | None,
+        *,
+        transport: ProviderTransport,
     ) -> Starlette:
         """The pages, the REST side and the websocket."""
         sessions, keys = Sessions(parts.postgres, SessionLimits()), ApiKeys(parts.postgres)
@@ -174,6 +182,9 @@ class _App:
             sandbox=sandbox,
             readiness=lambda: _readiness(gateway, parts, watch),
             model_status=lambda: self._model_status(watch),
+            signing_in=make_signing_in(self._sign_in, parts.postgres, sessions, transport, secret=self._config.secret),
+            keyring=Keyring([self._config.secret]),
+            development_issuer=self._issuer,
             cursor_secret=self._secret,
             websocket_document=asyncapi.document(),
             templates_path=ROOT / "templates",

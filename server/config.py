@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from server.auth.providers.environment import read_sign_in
+from server.auth.providers.options import SignInOptions
 from server.chats.nodes import LeaseTimes
 from server.domain.errors import Refusal
 from server.domain.origins import origin_of
@@ -97,6 +99,7 @@ class Config:
         lease: by what other processes tell that this one is dead.
         trusted_proxies: addresses or networks whose X-Forwarded-For is believed.
         payments: who takes them.
+        sign_in: with whom people sign in.
         drain_seconds: what running answers get when the process is told to end.
         ledger_check_hour: 0 to 23, of the UTC day: from then on one process checks the ledger, once a day.
     """
@@ -111,6 +114,7 @@ class Config:
     lease: LeaseTimes
     trusted_proxies: Sequence[str]
     payments: PaymentOptions
+    sign_in: SignInOptions
     drain_seconds: float
     ledger_check_hour: int = DAILY_HOUR
 
@@ -128,6 +132,8 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
     reader = _Reader(environment)
     kind = Environment(reader.choice("TALLYLIGHT_ENV", Environment, Environment.PRODUCTION))
     public_urls = reader.origins("TALLYLIGHT_PUBLIC_URL", "https://chat.example")
+    sign_in, problems = read_sign_in(environment, is_production=kind is Environment.PRODUCTION)
+    reader.problems.extend(problems)
     config = Config(
         environment=kind,
         public_urls=public_urls,
@@ -141,6 +147,7 @@ def read_config(environment: Mapping[str, str], *, drain_seconds: float) -> Conf
         lease=_read_lease(reader),
         trusted_proxies=reader.networks("TALLYLIGHT_TRUSTED_PROXIES"),
         payments=_read_payments(reader, kind, public_urls),
+        sign_in=sign_in,
         drain_seconds=drain_seconds,
         ledger_check_hour=reader.whole_number("TALLYLIGHT_LEDGER_CHECK_HOUR", DAILY_HOUR, 0, 23),
     )

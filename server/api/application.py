@@ -29,12 +29,14 @@ from server.api.contributors import ContributorEndpoints
 from server.api.csv_downloads import Downloads
 from server.api.cursors import Cursors
 from server.api.deps import ApiDeps
+from server.api.development_issuer import development_mount
 from server.api.documents import DocumentEndpoints
 from server.api.failures import Failures, answer_to
 from server.api.flood_limit import FloodLimit
 from server.api.guard import Guard
 from server.api.health import HealthEndpoints
 from server.api.idempotency import Idempotency
+from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
@@ -44,6 +46,7 @@ from server.api.request_log import RequestLog
 from server.api.same_paths import joined
 from server.api.security_headers import HSTS, SecurityHeaders
 from server.api.sessions import SessionEndpoints
+from server.api.sign_in import SignInEndpoints
 from server.api.static_files import Assets, StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
@@ -51,8 +54,10 @@ from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
 from server.api.webhooks import WEBHOOK_BODY_BYTES_MAX, WEBHOOKS_PREFIX, WebhookEndpoints
 from server.api.welcoming import Welcoming
+from server.auth.attempts import Attempts
 from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
+from server.auth.notices import Notices
 from server.auth.own_sessions import OwnSessions
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
@@ -76,13 +81,17 @@ def application(
     callers = Callers(visitors, deps.keys, deps.origins)
     guard = Guard(callers, deps.limits, AccessCheck(callers, deps.origins))
     assets = Assets(deps.static_path)
-    rendering = Rendering(deps.templates_path, assets)
+    rendering = Rendering(deps.templates_path, assets, can_sign_in=bool(deps.signing_in.providers))
 
     def answer_http_error(request: Request, error: Exception) -> Response:
         return answer_to(request, error, rendering)
 
     app = Starlette(
-        routes=[*more_routes, *joined(guard.around(_routes(deps, assets, rendering, visitors, callers)))],
+        routes=[
+            *more_routes,
+            *_development(deps, rendering),
+            *joined(guard.around(_routes(deps, assets, rendering, visitors, callers))),
+        ],
         middleware=[
             Middleware(RequestLog),
             Middleware(SecurityHeaders, HSTS if deps.is_https_only else None),
@@ -98,13 +107,20 @@ def application(
     return app
 
 
+def _development(deps: ApiDeps, rendering: Rendering) -> list[BaseRoute]:
+    issuer = deps.development_issuer
+    return [] if issuer is None else [development_mount(issuer, rendering, deps.origins)]
+
+
 def _routes(
     deps: ApiDeps, assets: Assets, rendering: Rendering, visitors: Visitors, callers: Callers
 ) -> list[BaseRoute]:
+    cookie = SessionCookie(deps.origins, deps.sessions.limits.absolute_seconds)
+    notices = Notices(deps.keyring, secure=cookie.secure)
     cursors, catalog = Cursors(deps.cursor_secret), Catalog(deps.postgres)
     listing, badges = ChatListing(deps.postgres), BadgeLists(deps.postgres)
     idempotency = Idempotency(IdempotencyKeys(deps.postgres))
-    channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering)
+    channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering, notices)
     lists = Transactions(deps.postgres)
     transactions = TransactionEndpoints(lists, channels, cursors)
     own = OwnTransactionEndpoints(lists, deps.postgres, catalog, callers, cursors)
@@ -143,6 +159,16 @@ def _routes(
         payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming),
         webhooks=WebhookEndpoints(deps.payments),
+        signing_in=SignInEndpoints(
+            signing_in=deps.signing_in,
+            attempts=Attempts(deps.keyring, secure=cookie.secure),
+            notices=notices,
+            cookie=cookie,
+            callers=callers,
+            visitors=visitors,
+            welcoming=welcoming,
+        ),
+        accounts=LinkedAccountEndpoints(deps.signing_in, callers, visitors, welcoming, notices),
         health=HealthEndpoints(deps.readiness),
         static=StaticFolder(deps.static_path, assets),
     )

@@ -17,6 +17,7 @@ from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
+from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.openapi import document
 from server.api.own_transactions import OwnTransactionEndpoints
@@ -24,6 +25,7 @@ from server.api.pages import PageEndpoints
 from server.api.payment_events import PaymentEventEndpoints
 from server.api.routes import routes
 from server.api.sessions import SessionEndpoints
+from server.api.sign_in import SignInEndpoints
 from server.api.static_files import StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
@@ -62,6 +64,8 @@ def described_routes() -> list[BaseRoute]:
         "payment_events": PaymentEventEndpoints,
         "checkout": CheckoutEndpoints,
         "webhooks": WebhookEndpoints,
+        "signing_in": SignInEndpoints,
+        "accounts": LinkedAccountEndpoints,
         "health": HealthEndpoints,
         "static": StaticFolder,
     }

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from server.auth.api_keys import ApiKeys
+from server.auth.development import DevelopmentIssuer
 from server.auth.origins import Origins
 from server.auth.rate_limits import RateLimits
+from server.auth.sealing import Keyring
 from server.auth.sessions import Sessions
+from server.auth.signing_in import SigningIn
 from server.auth.tickets import Tickets
 from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
@@ -82,6 +85,9 @@ class ApiDeps:
         sandbox: whose checkout page there is; None: there is none.
         readiness: what `/readyz` answers from.
         model_status: the model as it is now; called for each page, so it must not wait.
+        signing_in: leads people to providers.
+        keyring: seals what browsers keep for us; the same on all nodes.
+        development_issuer: the provider of our own for development; None: there is none.
         cursor_secret: signs list cursors; the same on all nodes, at least 16 bytes.
         websocket_document: the AsyncAPI document of the websocket beside it.
         templates_path: the folder of the page templates.
@@ -102,6 +108,9 @@ class ApiDeps:
     sandbox: Sandbox | None
     readiness: Readiness
     model_status: Callable[[], ModelStatus]
+    signing_in: SigningIn
+    keyring: Keyring
+    development_issuer: DevelopmentIssuer | None
     cursor_secret: bytes
     websocket_document: dict[str, Any]
     templates_path: Path

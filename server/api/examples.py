@@ -22,6 +22,7 @@ from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
 from server.api.held_badges import BadgeMark, HeldBadgeAnswer, HeldBadgeList, HolderAnswer
+from server.api.linked_accounts import AccountAnswer, AccountsAnswer
 from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
 from server.api.own_transactions import (
     ContributionsByChannel,
@@ -200,6 +201,20 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         ContributionRequest(TransactionType.ACTIVATION, 1_000, display_name="Mara", rate=10),
         CreatedContribution(_TO_BE_PAID, _TO_BE_PAID.checkout_url),
         _PAID,
+        AccountsAnswer(
+            [
+                AccountAnswer(
+                    id=UUID("019ab5f7-6c11-7e3a-8d04-9b2f5a7c1e63"),
+                    type="oidc",
+                    provider="google",
+                    provider_account_id="110169484474386276334",
+                    scope="openid email profile",
+                    token_type="Bearer",  # noqa: S106 - a type
+                    expires_at=AT,
+                    created_at=AT,
+                )
+            ]
+        ),
         BadgeList([_MY_BADGE]),
         MyBadgeList([], [_MY_BADGE]),
         HeldBadgeList([HeldBadgeAnswer(_BADGE, 2, [HolderAnswer("mara_k", AT), HolderAnswer(None, AT)])]),

@@ -20,17 +20,34 @@ NOBODY: Final = {"kind": IdentityKind.SESSION.value, "name": None}
 class Rendering:
     """Renders the templates of one folder."""
 
-    def __init__(self, templates_path: Path, assets: Assets) -> None:
+    def __init__(self, templates_path: Path, assets: Assets, *, can_sign_in: bool = False) -> None:
         self._templates = Environment(
             loader=FileSystemLoader(templates_path), autoescape=True, undefined=StrictUndefined, auto_reload=False
         )
         self._templates.globals["asset"] = assets.url
+        self._templates.globals["can_sign_in"] = can_sign_in
         self._templates.filters.update(prose=prose, phrase=phrase, anchor=anchor_of)
 
     def page(
-        self, template: str, context: dict[str, Any], identity: Identity | None, *, status: int = 200
+        self,
+        template: str,
+        context: dict[str, Any],
+        identity: Identity | None,
+        *,
+        status: int = 200,
+        notice: str | None = None,
+        here: str = "/",
     ) -> HTMLResponse:
-        """Render a page for this person; None is nobody in particular."""
+        """Render a page.
+
+        Args:
+            template: its file.
+            context: what it shows.
+            identity: for whom; None is nobody in particular.
+            status: of the answer.
+            notice: a sentence below the bar; None: there is nothing to say.
+            here: the page's own address, where signing in leads back to.
+        """
         session = NOBODY if identity is None else {"kind": identity.kind.value, "name": identity.name}
-        html = self._templates.get_template(template).render(session=session, **context)
+        html = self._templates.get_template(template).render(session=session, notice=notice, here=here, **context)
         return HTMLResponse(html, status, {"cache-control": PAGE_CACHE})

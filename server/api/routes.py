@@ -14,10 +14,12 @@ from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
+from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.payment_events import PaymentEventEndpoints
+from server.api.sign_in import SignInEndpoints
 from server.api.static_files import STATIC_PREFIX, StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
@@ -48,6 +50,8 @@ def routes(
     payment_events: PaymentEventEndpoints,
     checkout: CheckoutEndpoints,
     webhooks: WebhookEndpoints,
+    signing_in: SignInEndpoints,
+    accounts: LinkedAccountEndpoints,
     health: HealthEndpoints,
     static: StaticFolder,
 ) -> list[BaseRoute]:
@@ -76,9 +80,8 @@ def routes(
         Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
         *account_routes(account),
         *_administration(admin, payment_events),
-        Route("/checkout/{id}", checkout.checkout),
-        Route("/checkout/{id}", checkout.decide, methods=["POST"]),
-        Route("/webhooks/{provider}", webhooks.receive_event, methods=["POST"]),
+        *_paying(checkout, webhooks),
+        *_signing_in(signing_in, accounts),
         *_documents(documents),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
@@ -108,6 +111,28 @@ def _documents(documents: DocumentEndpoints) -> list[BaseRoute]:
         Route("/api/docs", documents.rest_page),
         Route("/api/docs/websocket", documents.websocket_page),
         Route("/api/docs/websocket.json", documents.asyncapi),
+    ]
+
+
+def _paying(checkout: CheckoutEndpoints, webhooks: WebhookEndpoints) -> list[BaseRoute]:
+    """What payment providers need: the sandbox's page, and where news comes in."""
+    return [
+        Route("/checkout/{id}", checkout.checkout),
+        Route("/checkout/{id}", checkout.decide, methods=["POST"]),
+        Route("/webhooks/{provider}", webhooks.receive_event, methods=["POST"]),
+    ]
+
+
+def _signing_in(signing_in: SignInEndpoints, accounts: LinkedAccountEndpoints) -> list[BaseRoute]:
+    """The way to a provider and back, and the accounts that come of it."""
+    return [
+        Route("/signin", signing_in.sign_in_page),
+        Route("/signin/{provider}", signing_in.begin_sign_in, methods=["POST"]),
+        Route("/signin/{provider}/callback", signing_in.finish_sign_in),
+        Route("/me/accounts", accounts.accounts_page),
+        Route("/me/accounts/{id}/unlink", accounts.unlink_form, methods=["POST"]),
+        Route("/api/me/accounts", accounts.list_accounts),
+        Route("/api/me/accounts/{id}", accounts.unlink_account, methods=["DELETE"]),
     ]
 
 

@@ -94,6 +94,16 @@ class Callers:
         identity = await self.find(connection)
         return None if identity is None else expect_person(identity)
 
+    def require_own_origin(self, connection: HTTPConnection) -> str:
+        """The Origin of our own page that asks, whoever is there.
+
+        Raises:
+            Refusal: forbidden, it is missing or foreign.
+        """
+        if not self._origins.allows_write(connection.headers):
+            raise _foreign_origin()
+        return connection.headers["origin"]
+
     async def require_admin(self, connection: HTTPConnection) -> Identity:
         """The admin who asks.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.auth.providers.environment import DEVELOPMENT_VARIABLE
 from server.commands import run_report as report
 from server.commands.console import out
 from server.commands.interruption import Interruption
@@ -170,6 +171,7 @@ def _variables(folder: DataFolder, instance: Instance, port: int) -> dict[str, s
         "TALLYLIGHT_PUBLIC_URL": ",".join(f"http://{name}:{port}" for name in LOOPBACK_NAMES),
         "TALLYLIGHT_SECRET": folder.secret("gateway"),
         "TALLYLIGHT_PAYMENTS": (Taker.NONE if _is_production() else Taker.SANDBOX).value,
+        DEVELOPMENT_VARIABLE: "off" if _is_production() else "on",
         VISITOR_CHATS_VARIABLE: VISITOR_CHATS_PER_DAY,
         LIMITS_FACTOR_VARIABLE: LIMITS_FACTOR,
     }

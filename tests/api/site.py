@@ -11,8 +11,12 @@ from server.api.application import application
 from server.api.deps import ApiDeps, ModelState, ModelStatus, ReadyPart
 from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.api_keys import ApiKeys
+from server.auth.making import make_signing_in
 from server.auth.origins import Origins
+from server.auth.providers.options import SignInOptions
+from server.auth.providers.transport import ProviderTransport
 from server.auth.rate_limits import RateLimits
+from server.auth.sealing import Keyring
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
 from server.domain.settings import Settings
@@ -98,6 +102,11 @@ class Site:
                 sandbox=sandbox,
                 readiness=readiness,
                 model_status=lambda: self.model,
+                signing_in=make_signing_in(
+                    SignInOptions(), self.postgres, sessions, ProviderTransport(), secret="a secret of the tests"
+                ),
+                keyring=Keyring(["a secret of the tests"]),
+                development_issuer=None,
                 cursor_secret=CURSOR_SECRET,
                 websocket_document=asyncapi.document(),
                 templates_path=self.templates_path,

@@ -26,6 +26,7 @@ READS = frozenset({"GET", "HEAD"})
 SOME_ID = "019ab5f2-0000-7000-8000-000000000000"
 WITHOUT_SESSION: dict[str, tuple[int, str | None]] = {
     "/webhooks/sandbox": (403, "forbidden"),  # it is the signature that counts
+    "/signin/sandbox": (404, "not_found"),  # whoever signs in has not signed in yet
     f"/checkout/{SOME_ID}": (404, "not_found"),  # whoever has the id of a contribution may pay it
     "/signout": (303, None),  # begins a visitor's session
 }

@@ -17,6 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from server.app import create_app
+from server.auth.providers.options import SignInOptions
 from server.chats.nodes import LeaseTimes
 from server.config import Config, Environment, ModelConfig, ModelKind
 from server.gateway import Gateway
@@ -104,6 +105,7 @@ def test_config(postgres_url: str, redis_url: str, port: int, settings: Mapping[
         lease=SHORT_LEASE,
         trusted_proxies=(),
         payments=PaymentOptions(Taker.SANDBOX),
+        sign_in=SignInOptions(),
         drain_seconds=3.0,
     )
 
@@ -116,13 +118,16 @@ async def local_gateway(
     settings: Mapping[str, str] | None = None,
     model: ModelConfig = SCRIPTED,
     trusted_proxies: Sequence[str] = (),
+    sign_in: SignInOptions | None = None,
     is_sole: bool = False,
 ) -> AsyncIterator[LocalGateway]:
     """Run a gateway in this loop on a free port, with uvicorn as in production."""
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     config = test_config(postgres_url, redis_url, port, settings or {})
-    config = replace(config, model=model, trusted_proxies=trusted_proxies)
+    config = replace(
+        config, model=model, trusted_proxies=trusted_proxies, sign_in=sign_in or SignInOptions(development=True)
+    )
     app = create_app(config, is_sole=is_sole, own_url=f"http://127.0.0.1:{port}")
     server = uvicorn.Server(
         uvicorn.Config(

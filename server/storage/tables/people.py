@@ -38,6 +38,11 @@ Index(
     user.c.deleted_at,
     postgresql_where=user.c.deleted_at.is_not(None) & user.c.erased_at.is_(None),
 )
+Index(
+    "ix_user_email",
+    func.lower(user.c.email),
+    postgresql_where=user.c.email_verified.is_not(None) & user.c.deleted_at.is_(None),
+)
 
 account = Table(
     "account",
