@@ -13,6 +13,7 @@ from server.auth.callers import Callers, brings_key
 from server.auth.origins import Origins
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity, IdentityKind
+from server.domain.scopes import Scope
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 PERSONAL: Final = frozenset({Access.CALLER, Access.PERSON, Access.USER, Access.ADMIN})
@@ -33,6 +34,15 @@ def access_of(operation: Operation, method: str) -> Access:
     return Access.ANYBODY if method in SAFE_METHODS else Access.OWN_PAGE
 
 
+def scope_of(operation: Operation, method: str) -> Scope:
+    """What a key needs for a route with this method."""
+    if operation.scope is not None:
+        return operation.scope
+    if operation.access is Access.ADMIN:
+        return Scope.ADMIN
+    return Scope.READ if method in SAFE_METHODS else Scope.CHAT
+
+
 class AccessCheck:
     """Refuses who may not."""
 
@@ -51,7 +61,11 @@ class AccessCheck:
         if access is Access.OWN_PAGE and (brings_key(request) or not self._origins.allows_write(request.headers)):
             raise Refusal(Code.FORBIDDEN, "This needs the Origin of one of our own pages.")
         if access in PERSONAL:
-            _expect(await self._identity(request), access)
+            identity = await self._identity(request)
+            _expect(identity, access)
+            scope = scope_of(operation, request.method)
+            if not identity.may(scope):
+                raise Refusal(Code.FORBIDDEN, f"This key does not have the scope {scope.value}.")
         if request.method not in SAFE_METHODS and access is not Access.SIGNED:
             _check_media_type(request)
 

@@ -36,6 +36,7 @@ from server.api.flood_limit import FloodLimit
 from server.api.guard import Guard
 from server.api.health import HealthEndpoints
 from server.api.idempotency import Idempotency
+from server.api.keys import KeyEndpoints
 from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
@@ -180,4 +181,5 @@ def _account(
     own = OwnSessions(deps.postgres)
     return AccountEndpoints(
         sessions=SessionEndpoints(own, callers, visitors, cursors, welcoming),
+        keys=KeyEndpoints(deps.keys, callers, visitors, welcoming),
     )

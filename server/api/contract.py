@@ -17,6 +17,7 @@ from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
+from server.api.keys import KeyEndpoints
 from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.openapi import document
@@ -59,7 +60,7 @@ def described_routes() -> list[BaseRoute]:
         "transaction_csv": TransactionCsvEndpoints,
         "transaction_pages": TransactionPageEndpoints,
         "contributors": ContributorEndpoints,
-        "account": cast("Any", AccountEndpoints)(sessions=SessionEndpoints),
+        "account": cast("Any", AccountEndpoints)(sessions=SessionEndpoints, keys=KeyEndpoints),
         "admin": AdminEndpoints,
         "payment_events": PaymentEventEndpoints,
         "checkout": CheckoutEndpoints,

@@ -22,6 +22,7 @@ from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
 from server.api.held_badges import BadgeMark, HeldBadgeAnswer, HeldBadgeList, HolderAnswer
+from server.api.keys import KeyAnswer, KeyList, KeyRequest, MadeKey
 from server.api.linked_accounts import AccountAnswer, AccountsAnswer
 from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
 from server.api.own_transactions import (
@@ -43,6 +44,7 @@ from server.domain.chats import ChatState, CreditState, MessageStatus, MessageTy
 from server.domain.criteria import CriterionKind
 from server.domain.errors import Code
 from server.domain.payments import EventProblem
+from server.domain.scopes import Scope
 from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
 
 CHANNEL_ID: Final = UUID("019ab5e0-4d2c-7a31-bb04-6f1e9c8d7a52")
@@ -51,6 +53,7 @@ QUESTION_ID: Final = UUID("019ab5f2-8a10-7b02-b7c3-90e1d5a6f248")
 ANSWER_ID: Final = UUID("019ab5f2-8a11-7e9f-84d6-1c3b7a5e0f92")
 AT: Final = datetime(2026, 11, 22, 12, 52, 15, 811_000, UTC)
 
+_KEY: Final = KeyAnswer(UUID("019ab5e2-11c0-7f4a-9b2e-7a6d5c4b3f21"), "my program", [Scope.CHAT, Scope.READ], AT, None)
 _CHANNEL: Final[dict[str, Any]] = {
     "id": CHANNEL_ID,
     "name": "deep-sea-lab",
@@ -299,6 +302,9 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
             None,
         ),
         EndedSessions(2),
+        KeyRequest("my program", [Scope.CHAT, Scope.READ]),
+        KeyList([_KEY]),
+        MadeKey(_KEY, "tl_" + "x" * 43),
         WebhookAnswer(),
         HealthAnswer(),
         ReadinessAnswer(

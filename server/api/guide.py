@@ -51,7 +51,7 @@ TAGS: Final[Mapping[str, str]] = {
     "Chats": "The chats of the caller, and the way to the websocket without a cookie.",
     "Transactions": "Who gave what, to a channel and as the caller: lists, what they come to, and files.",
     "Badges": "What there is to earn, what the caller has earned, and who earned what on a channel.",
-    "Account": "Who the caller is, the ways in which they sign in, and their sessions.",
+    "Account": "Who the caller is, the ways in which they sign in, their sessions and their API keys.",
     "Administration": "For signed-in admins alone: everybody else is refused as `forbidden`.",
     "Pages": "What people look at.",
     "Documents": "This document, and that of the websocket.",

@@ -9,6 +9,7 @@ import msgspec
 
 from server.domain.errors import Code
 from server.domain.rates import Action
+from server.domain.scopes import Scope
 
 EVERYWHERE: Final = (Code.BAD_REQUEST, Code.TOO_LARGE, Code.RATE_LIMITED, Code.INTERNAL)
 """What any route may refuse: a length that is no number, a body that is too large, too many requests, and our own
@@ -81,6 +82,8 @@ class Operation:
             change has to come from one of our own pages.
         shows_own: whether its page shows what is the caller's, and no browser is to keep it; so is what is not for
             anybody.
+        scope: what a key needs; None: to read for what changes nothing, to chat for the rest, that of an admin for what
+            only admins may do.
         counts_as: how often it may be asked, see `domain/rates.py`; None: as any other read or write.
     """
 
@@ -95,6 +98,7 @@ class Operation:
     is_repeatable: bool = False
     access: Access | None = None
     shows_own: bool = False
+    scope: Scope | None = None
     counts_as: Action | None = None
 
     @property

@@ -14,6 +14,7 @@ from server.auth.tickets import TICKET_SECONDS, Tickets
 from server.channels.catalog import Catalog
 from server.domain.errors import Code, Refusal
 from server.domain.rates import Action
+from server.domain.scopes import Scope
 
 
 class TicketRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -54,6 +55,7 @@ class TicketEndpoints:
             refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
             is_personal=True,
             counts_as=Action.TICKETS,
+            scope=Scope.READ,
         )
     )
     async def create_ticket(self, request: Request) -> Response:

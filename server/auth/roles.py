@@ -13,6 +13,7 @@ from server.storage.postgres import Postgres
 
 # A username is unique whatever its case, and looked up so.
 _FIND: Final = 'SELECT id, role FROM "user" WHERE lower(username) = lower($1) AND deleted_at IS NULL FOR UPDATE'
+_FIND_ID: Final = 'SELECT id FROM "user" WHERE lower(username) = lower($1) AND deleted_at IS NULL'
 _SET: Final = 'UPDATE "user" SET role = $2 WHERE id = $1 RETURNING username'
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,25 @@ async def set_role(postgres: Postgres, username: str, role: UserRole) -> RoleCha
     if change.before is not change.after:
         log.warning("role_changed", user=str(change.user_id), before=change.before.value, after=change.after.value)
     return change
+
+
+async def find_user(postgres: Postgres, username: str) -> UUID:
+    """The id of a user.
+
+    Args:
+        postgres: where the users are.
+        username: in any case.
+
+    Raises:
+        Refusal: not_found, nobody has this username; unavailable.
+    """
+    if "\0" in username:
+        raise _nobody(username)
+    with outages_refused():
+        found: UUID | None = await postgres.pool.fetchval(_FIND_ID, username)
+    if found is None:
+        raise _nobody(username)
+    return found
 
 
 def _nobody(username: str) -> Refusal:

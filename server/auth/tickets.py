@@ -115,9 +115,7 @@ class Tickets:
     async def _identity(self, claim: Claim) -> Identity | None:
         if claim.key_id is None:
             return await self._sessions.read(claim.session_id)
-        if await self._keys.revoked_of([claim.key_id]):
-            return None
-        return Identity(session_id=claim.session_id, key_id=claim.key_id)
+        return await self._keys.read(claim.key_id)
 
 
 def _key(ticket: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from server.domain.scopes import Scope
 from server.domain.users import UserRole
 
 
@@ -21,10 +22,12 @@ class Identity:
 
     Attributes:
         session_id: always set; an API key owns a session row of its own.
-        user_id: None for a visitor.
+        user_id: None for a visitor, and for a key without an owner.
         key_id: None unless an API key speaks; keys are free of the visitor quota.
         name: the public name; None for a visitor without one.
-        role: of the user, as it was when the session was read; None for a visitor and for a key.
+        role: of the user, or of a key's owner, as it was when that was read; None for a visitor, and for a key without
+            an owner.
+        scopes: of a key; empty for everybody else, who need none.
     """
 
     session_id: UUID
@@ -32,6 +35,7 @@ class Identity:
     key_id: UUID | None = None
     name: str | None = None
     role: UserRole | None = None
+    scopes: frozenset[Scope] = frozenset()
 
     @property
     def kind(self) -> IdentityKind:
@@ -47,8 +51,12 @@ class Identity:
 
     @property
     def is_admin(self) -> bool:
-        """Whether this may do what only admins may. A key never is: it stands for a program, not for a person."""
-        return self.kind is IdentityKind.USER and self.role is UserRole.ADMIN
+        """Whether this may do what only admins may: an admin, or a key of one that has the scope."""
+        return self.role is UserRole.ADMIN and self.may(Scope.ADMIN)
+
+    def may(self, scope: Scope) -> bool:
+        """Whether a key has this scope; everybody else needs none."""
+        return self.kind is not IdentityKind.KEY or scope in self.scopes
 
     def owns(self, user_id: UUID | None, session_id: UUID | None) -> bool:
         """Whether a row with these two owners is this caller's: a user's rows are theirs on every device, a visitor's

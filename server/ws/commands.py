@@ -1,6 +1,6 @@
 """What each command does. Values are checked here, after decoding: a refused value is an `err`, no strike."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -18,6 +18,7 @@ from server.chats.watching import Watching
 from server.domain.chats import MessageStatus, MessageType
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
+from server.domain.scopes import Scope
 from server.domain.texts import check_idem, check_text
 from server.storage.settings import LiveSettings
 from server.ws.close_codes import CloseCode
@@ -47,6 +48,17 @@ HEARTBEAT_MS: Final = 25_000
 """After so long a silence a client pings."""
 REJOIN_MS: Final = 3_000
 """Clients that lost their socket come back within this, spread at random."""
+
+
+SCOPES: Final[Mapping[type[AnyCommand], Scope]] = {
+    Watch: Scope.READ,
+    Sub: Scope.READ,
+    Open: Scope.CHAT,
+    Send: Scope.CHAT,
+    Stop: Scope.CHAT,
+    Close: Scope.CHAT,
+}
+"""What a key needs for a command; the others end what it follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,9 @@ class Commands:
         Raises:
             Refusal: it was refused; nothing was queued.
         """
+        scope = SCOPES.get(type(command))
+        if scope is not None and not _identity(connection).may(scope):
+            raise Refusal(Code.FORBIDDEN, f"The key of this socket does not have the scope {scope.value}.")
         await self._handlers[type(command)](connection, command)
 
     async def _hello(self, connection: Connection, command: Hello) -> None:

@@ -8,12 +8,14 @@ import httpx2
 import pytest
 from starlette.routing import Mount, Route
 
-from server.api.access import PERSONAL, SAFE_METHODS, access_of
+from server.api.access import PERSONAL, SAFE_METHODS, access_of, scope_of
 from server.api.contract import described_routes
 from server.api.operations import Access, Operation, operation_of
 from server.api.security_headers import DEFAULTS, HEADERS, HSTS, OPENER, POLICY, content_security_policy
 from server.api.static_files import ASK_AGAIN
 from server.auth.api_keys import ApiKeys
+from server.auth.roles import set_role
+from server.domain.scopes import Scope
 from server.domain.users import UserRole
 from server.storage.postgres import Postgres
 from tests.api.site import Site
@@ -198,3 +200,26 @@ def test_a_page_for_frames_names_who_may_show_it() -> None:
         name: value for name, value in own.items() if name != "frame-ancestors"
     }
     assert (own["frame-ancestors"], HEADERS[OPENER]) == ("'none'", "same-origin")
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_key_may_do_what_its_scope_says_and_nothing_else(crowd: Crowd, scope: Scope) -> None:
+    """Owned by an admin, so that nothing but the scope is in the way."""
+    keys = ApiKeys(crowd.site.postgres)
+    _, crowd.secret = await keys.create("a program", [scope], owner_id=crowd.admin.user_id)
+    for entry in TABLE:
+        if entry.access in {Access.CALLER, Access.ADMIN}:
+            answer = await crowd.ask("key", entry)
+            if scope_of(entry.operation, entry.method) is scope:
+                assert answer.status_code not in REFUSED, str(entry)
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), str(entry)
+
+
+async def test_an_admins_key_is_none_once_its_owner_is_none(crowd: Crowd) -> None:
+    keys = ApiKeys(crowd.site.postgres)
+    _, crowd.secret = await keys.create("a program", list(Scope), owner_id=crowd.admin.user_id)
+    await set_role(crowd.site.postgres, crowd.admin.username, UserRole.USER)
+    for entry in TABLE:
+        if entry.access is Access.ADMIN:
+            assert (await crowd.ask("key", entry)).status_code == 403, str(entry)

@@ -12,6 +12,7 @@ from server.auth.api_keys import ApiKeys
 from server.auth.sessions import SessionLimits, Sessions
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity, IdentityKind
+from server.domain.scopes import DEFAULT_SCOPES
 from server.storage.ids import new_id
 from server.storage.postgres import Postgres
 from tests.support.gateways import LocalGateway, local_gateway
@@ -55,7 +56,9 @@ async def test_a_key_owns_a_session_that_nobody_holds_a_token_of(keys: ApiKeys, 
     session = await postgres.pool.fetchrow("SELECT * FROM session")
     assert session is not None
     assert (session["id"], session["token_hash"], session["user_id"]) == (key.session_id, None, None)
-    assert await keys.find(secret) == Identity(session_id=key.session_id, key_id=key.id)
+    assert await keys.find(secret) == Identity(
+        session_id=key.session_id, key_id=key.id, scopes=frozenset(DEFAULT_SCOPES)
+    )
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\nb", "a\0b"])

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from server.__main__ import app
 from server.commands.own_key import ensure_own_key, read_own_key
+from server.domain.errors import Refusal
 from server.embedded.data_folder import DataFolder
 
 Invoke = Callable[..., Result]
@@ -86,3 +87,20 @@ def test_a_key_that_was_revoked_is_made_anew(postgres_url: str, tmp_path: Path, 
     invoke("revoke", made["id"])
     ensure_own_key(folder, postgres_url)
     assert read_own_key(tmp_path) not in {None, kept}
+
+
+def test_a_key_has_the_scopes_that_it_was_made_with(invoke: Invoke) -> None:
+    assert value(invoke("create", "reader", "--scope", "read", "--json"))["scopes"] == ["read"]
+    assert value(invoke("create", "program", "--json"))["scopes"] == ["chat", "read"]
+    assert "(chat, read)" in " ".join(invoke("list").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [(("--scope", "admin"), "Only an admin"), (("--owner", "nobody"), "There is no user nobody")],
+)
+def test_a_key_that_nobody_may_have_is_told(invoke: Invoke, more: tuple[str, str], words: str) -> None:
+    result = invoke("create", "program", *more)
+    assert isinstance(result.exception, Refusal)
+    assert words in result.exception.message
+    assert value(invoke("list", "--json")) == []

@@ -1,6 +1,18 @@
 """Users, the accounts they sign in with, sessions (a visitor is a session without a user) and API keys."""
 
-from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 
 from server.domain.users import UserRole
 from server.storage.tables.base import (
@@ -89,6 +101,8 @@ api_key = Table(
     metadata,
     id_column(),
     reference("session_id", "session"),
+    reference("user_id", "user", optional=True),  # its owner; NULL: made on the command line for nobody
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{chat,read}'")),
     sha256_column("hash"),
     words("name"),
     moment_of_writing(),
@@ -96,5 +110,7 @@ api_key = Table(
     moment("last_used_at"),
     UniqueConstraint("hash"),
     sha256_check("hash"),
+    CheckConstraint("scopes <@ '{chat,read,admin}' AND cardinality(scopes) > 0", name="scopes_are_known"),
 )
 Index("ix_api_key_session_id", api_key.c.session_id)
+Index("ix_api_key_user_id", api_key.c.user_id, postgresql_where=api_key.c.user_id.is_not(None))
