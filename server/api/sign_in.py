@@ -156,6 +156,7 @@ class SignInEndpoints:
             return _failed(provider, failure, next_path, is_link=links_to is not None)
         context = {"url": url, "label": provider.label}
         page = await self._welcoming.page(request, "signin-departure.html", context)
+        page.headers["cache-control"] = "no-store"  # its link leads there once
         self._attempts.add(request, page, attempt)
         return page
 

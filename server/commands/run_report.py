@@ -69,6 +69,8 @@ def say_ready(address: str, channels: "Sequence[DemoChannel]", config: Config, f
         out.print("  The demo model is small and invents facts; it warms up for half a minute.")
         if os.environ.get("OPENAI_API_KEY", "").strip():
             out.print("  OPENAI_API_KEY is not used: name a model with TALLYLIGHT_MODEL to use it.")
+    if config.sign_in.development:
+        out.print("  Sign in at the top of any page as whoever you like: no password is asked here.")
     visitor_chats = int(config.setting_texts["chat.visitor_chats_per_day"])
     out.print(f"  A visitor may start {visitor_chats:,} chats a day here (chat.visitor_chats_per_day).")
     factor = float(config.setting_texts["limits.factor"])

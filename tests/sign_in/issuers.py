@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.api.development_issuer import DevelopmentPages
@@ -44,6 +44,7 @@ class Lies:
         claims: changes the claims of an ID token.
         description: changes what it says of itself.
         answer: changes what the token endpoint answers.
+        userinfo: what the userinfo endpoint answers; there is none where this is empty.
         algorithm: with which it signs; ``none`` signs nothing, ``HS256`` with its public key.
         has_wrong_key: whether it signs with another key under the same id.
         seconds: by how much its clock is ahead.
@@ -52,6 +53,7 @@ class Lies:
     claims: Change = _truth
     description: Change = _truth
     answer: Change = _truth
+    userinfo: dict[str, Any] = field(default_factory=dict)
     algorithm: str = ALGORITHM
     has_wrong_key: bool = False
     seconds: float = 0.0
@@ -63,7 +65,8 @@ class LyingIssuer(DevelopmentIssuer):
     lies: Lies
 
     def metadata(self) -> Mapping[str, Any]:
-        return self.lies.description(dict(super().metadata()))
+        more = {"userinfo_endpoint": f"{self.issuer}/userinfo"} if self.lies.userinfo else {}
+        return self.lies.description(dict(super().metadata()) | more)
 
     def answer(self, client: DevelopmentClient, fields: Mapping[str, str]) -> Mapping[str, Any]:
         return self.lies.answer(dict(super().answer(client, fields)))
@@ -142,8 +145,13 @@ async def running_issuer(redirect_uris: list[str]) -> AsyncIterator[RunningIssue
 
             return note
 
+        async def userinfo(request: Request) -> Response:
+            assert request.headers["authorization"].startswith("Bearer ")
+            return JSONResponse(issuer.lies.userinfo)
+
         app = Starlette(
             routes=[
+                Route("/userinfo", noted(userinfo)),
                 Route("/.well-known/openid-configuration", noted(pages.metadata)),
                 Route("/jwks", noted(pages.keys)),
                 Route("/authorize", noted(pages.choose), methods=["GET"]),

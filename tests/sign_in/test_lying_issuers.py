@@ -256,9 +256,12 @@ async def test_no_other_page_begins_a_sign_in(
     assert issuer.asked == []
 
 
-async def test_looking_at_the_way_back_without_taking_it_uses_nothing_up(browser: SigningBrowser) -> None:
+async def test_looking_at_the_way_back_without_taking_it_uses_nothing_up(
+    browser: SigningBrowser, postgres: Postgres
+) -> None:
     address = await browser.choose(await browser.depart("tide"), person="mara")
     assert (await browser.http.head(address)).status_code == 303
+    await assert_nobody(browser, postgres)
     assert notice_of(await browser.arrive(address)) is not None
 
 

@@ -98,12 +98,35 @@ async def test_cancelled_consent_changes_nothing_and_says_so(browser: SigningBro
     assert await user_ids(postgres) == []
 
 
-async def test_it_leads_back_to_where_it_began_and_nowhere_else(browser: SigningBrowser) -> None:
+async def test_it_leads_back_to_where_it_began_and_nowhere_else(browser: SigningBrowser, postgres: Postgres) -> None:
+    await browser.sign_in("mara")
+    await postgres.pool.execute("UPDATE \"user\" SET username = 'mara_k'")
     for asked, led in (
         ("/c/lab?x=1", "/c/lab?x=1"),
         ("//evil.example", "/"),
         ("/\\evil.example", "/"),
-        ("https://a.b", "/"),
+        ("https://a.example", "/"),
+        ("/" + "n" * 299, "/" + "n" * 299),
+        ("/" + "n" * 300, "/"),
     ):
         address = await browser.choose(await browser.depart("development", next=asked), person="mara")
         assert (await browser.http.get(address)).headers["location"] == led
+
+
+async def test_who_has_a_username_is_called_by_it(browser: SigningBrowser, postgres: Postgres) -> None:
+    await browser.sign_in("mara")
+    await postgres.pool.execute("UPDATE \"user\" SET username = 'mara_k'")
+    assert notice_of(await browser.sign_in("mara")) == "Signed in as mara_k."
+
+
+async def test_the_way_that_was_used_last_is_marked(browser: SigningBrowser) -> None:
+    assert "Last used" not in (await browser.http.get("/signin")).text
+    await browser.sign_in("mara")
+    assert "Last used" in (await browser.http.get("/signin")).text
+
+
+async def test_a_word_of_the_address_that_is_none_of_ours_is_not_shown(browser: SigningBrowser) -> None:
+    page = await browser.http.get("/signin?trouble=elsewhere&provider=<b>evil&through=<i>evil,development")
+    assert "evil" not in page.text
+    assert "You have an account through Development sign-in." in page.text
+    assert (await browser.http.get("/signin?trouble=made-up")).status_code == 400
