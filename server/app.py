@@ -180,6 +180,7 @@ class _App:
             contributing=Contributing(parts.postgres, parts.settings, payments.current),
             payments=payments,
             sandbox=sandbox,
+            erase_chats=gateway.erasing.erase_chats_of,
             readiness=lambda: _readiness(gateway, parts, watch),
             model_status=lambda: self._model_status(watch),
             signing_in=make_signing_in(self._sign_in, parts.postgres, sessions, transport, secret=self._config.secret),

@@ -19,6 +19,7 @@ from server.channels.knowledge import Knowledge
 from server.chats.checkpoints import Checkpoints
 from server.chats.closing import Closing
 from server.chats.commits import GroupCommit
+from server.chats.erasing import Erasing
 from server.chats.housekeeping import Housekeeping
 from server.chats.live_chats import LiveChats
 from server.chats.nodes import LeaseTimes, Node
@@ -127,6 +128,7 @@ class Gateway:
             balance_changed=self.watching.balance_changed,
         )
         self.closing = Closing(postgres, self.takeover)
+        self.erasing = Erasing(postgres, self.credits, self.checkpoints, self.live_chats, self.watching.balance_changed)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -151,6 +153,7 @@ class Gateway:
             self.live_chats.run,
             self.takeover.run,
             self.watching.run,
+            self.erasing.run,
             Housekeeping(self._parts.postgres).run,
             IdempotencyKeys(self._parts.postgres).run,
             self._parts.settings.follow,

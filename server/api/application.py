@@ -14,6 +14,7 @@ from starlette_compress import CompressMiddleware
 
 from server.api import routes as table
 from server.api.access import AccessCheck
+from server.api.account_deletion import DeletionEndpoints
 from server.api.account_routes import AccountEndpoints
 from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
@@ -26,11 +27,12 @@ from server.api.contribute_pages import ContributeEndpoints
 from server.api.contribution_page import ContributionPageEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
-from server.api.csv_downloads import Downloads
 from server.api.cursors import Cursors
 from server.api.deps import ApiDeps
 from server.api.development_issuer import development_mount
 from server.api.documents import DocumentEndpoints
+from server.api.downloads import Downloads
+from server.api.export import ExportEndpoints
 from server.api.failures import Failures, answer_to
 from server.api.flood_limit import FloodLimit
 from server.api.guard import Guard
@@ -38,6 +40,7 @@ from server.api.health import HealthEndpoints
 from server.api.idempotency import Idempotency
 from server.api.keys import KeyEndpoints
 from server.api.linked_accounts import LinkedAccountEndpoints
+from server.api.me import MeEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
@@ -47,19 +50,23 @@ from server.api.request_log import RequestLog
 from server.api.same_paths import joined
 from server.api.security_headers import HSTS, SecurityHeaders
 from server.api.sessions import SessionEndpoints
+from server.api.settings_pages import SettingsPageEndpoints
 from server.api.sign_in import SignInEndpoints
 from server.api.static_files import Assets, StaticFolder
 from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
 from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
+from server.api.users import UserEndpoints
 from server.api.webhooks import WEBHOOK_BODY_BYTES_MAX, WEBHOOKS_PREFIX, WebhookEndpoints
 from server.api.welcoming import Welcoming
 from server.auth.attempts import Attempts
 from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
 from server.auth.notices import Notices
+from server.auth.own_data import OwnData
 from server.auth.own_sessions import OwnSessions
+from server.auth.profiles import Profiles
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
 from server.chats.listing import ChatListing
@@ -122,7 +129,7 @@ def _routes(
     listing, badges = ChatListing(deps.postgres), BadgeLists(deps.postgres)
     idempotency = Idempotency(IdempotencyKeys(deps.postgres))
     channels, welcoming = ChannelEndpoints(catalog, cursors, deps.model_status), Welcoming(visitors, rendering, notices)
-    lists = Transactions(deps.postgres)
+    lists, downloads = Transactions(deps.postgres), Downloads()
     transactions = TransactionEndpoints(lists, channels, cursors)
     own = OwnTransactionEndpoints(lists, deps.postgres, catalog, callers, cursors)
     return table.routes(
@@ -145,7 +152,7 @@ def _routes(
         tickets=TicketEndpoints(deps.tickets, catalog, callers),
         transactions=transactions,
         own_transactions=own,
-        transaction_csv=TransactionCsvEndpoints(lists, channels, own, callers, Downloads()),
+        transaction_csv=TransactionCsvEndpoints(lists, channels, own, callers, downloads),
         transaction_pages=TransactionPageEndpoints(
             channels=channels,
             transactions=transactions,
@@ -155,7 +162,15 @@ def _routes(
             welcoming=welcoming,
         ),
         contributors=ContributorEndpoints(deps.postgres, badges, channels, cursors),
-        account=_account(deps, callers, visitors, cursors, welcoming),
+        account=_account(
+            deps,
+            callers=callers,
+            visitors=visitors,
+            cursors=cursors,
+            welcoming=welcoming,
+            badges=badges,
+            downloads=downloads,
+        ),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
         payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming),
@@ -176,10 +191,22 @@ def _routes(
 
 
 def _account(
-    deps: ApiDeps, callers: Callers, visitors: Visitors, cursors: Cursors, welcoming: Welcoming
+    deps: ApiDeps,
+    *,
+    callers: Callers,
+    visitors: Visitors,
+    cursors: Cursors,
+    welcoming: Welcoming,
+    badges: BadgeLists,
+    downloads: Downloads,
 ) -> AccountEndpoints:
-    own = OwnSessions(deps.postgres)
+    own, profiles = OwnSessions(deps.postgres), Profiles(deps.postgres)
     return AccountEndpoints(
+        deletion=DeletionEndpoints(deps.postgres, deps.erase_chats, callers, visitors, welcoming),
+        export=ExportEndpoints(OwnData(deps.postgres), callers, downloads),
+        me=MeEndpoints(profiles, callers),
+        settings=SettingsPageEndpoints(profiles, callers, visitors, welcoming),
+        users=UserEndpoints(profiles, badges, deps.postgres, welcoming),
         sessions=SessionEndpoints(own, callers, visitors, cursors, welcoming),
         keys=KeyEndpoints(deps.keys, callers, visitors, welcoming),
     )

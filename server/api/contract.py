@@ -1,11 +1,11 @@
 """The whole table of routes as one document."""
 
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from starlette.routing import BaseRoute
 
-from server.api.account_routes import AccountEndpoints
+from server.api.account_routes import described_account
 from server.api.admin import AdminEndpoints
 from server.api.badges import BadgeEndpoints
 from server.api.channels import ChannelEndpoints
@@ -17,7 +17,6 @@ from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
 from server.api.health import HealthEndpoints
-from server.api.keys import KeyEndpoints
 from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
 from server.api.openapi import document
@@ -25,7 +24,6 @@ from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.pages import PageEndpoints
 from server.api.payment_events import PaymentEventEndpoints
 from server.api.routes import routes
-from server.api.sessions import SessionEndpoints
 from server.api.sign_in import SignInEndpoints
 from server.api.static_files import StaticFolder
 from server.api.tickets import TicketEndpoints
@@ -60,7 +58,7 @@ def described_routes() -> list[BaseRoute]:
         "transaction_csv": TransactionCsvEndpoints,
         "transaction_pages": TransactionPageEndpoints,
         "contributors": ContributorEndpoints,
-        "account": cast("Any", AccountEndpoints)(sessions=SessionEndpoints, keys=KeyEndpoints),
+        "account": described_account(),
         "admin": AdminEndpoints,
         "payment_events": PaymentEventEndpoints,
         "checkout": CheckoutEndpoints,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from server.auth.api_keys import ApiKeys
 from server.auth.development import DevelopmentIssuer
@@ -83,6 +84,7 @@ class ApiDeps:
         contributing: takes contributions.
         payments: who takes money, and where its news goes.
         sandbox: whose checkout page there is; None: there is none.
+        erase_chats: erases the chats of a user who was deleted.
         readiness: what `/readyz` answers from.
         model_status: the model as it is now; called for each page, so it must not wait.
         signing_in: leads people to providers.
@@ -106,6 +108,7 @@ class ApiDeps:
     contributing: Contributing
     payments: Payments
     sandbox: Sandbox | None
+    erase_chats: Callable[[UUID], Awaitable[int]]
     readiness: Readiness
     model_status: Callable[[], ModelStatus]
     signing_in: SigningIn

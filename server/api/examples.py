@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from server.api.account_deletion import DeletionBody
 from server.api.admin import LedgerReport, ReversalAnswer, ReversalBody
 from server.api.badge_answers import BadgeAnswer, BadgeChannelAnswer, CriteriaAnswer, MineAnswer, ProgressAnswer
 from server.api.badges import BadgeItem, BadgeList, MyBadgeList
@@ -24,6 +25,7 @@ from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
 from server.api.held_badges import BadgeMark, HeldBadgeAnswer, HeldBadgeList, HolderAnswer
 from server.api.keys import KeyAnswer, KeyList, KeyRequest, MadeKey
 from server.api.linked_accounts import AccountAnswer, AccountsAnswer
+from server.api.me import MeAnswer, MeChange, UserAnswer, UsernameAnswer
 from server.api.messages import AuthorAnswer, MessageAnswer, MessageList
 from server.api.own_transactions import (
     ContributionsByChannel,
@@ -38,14 +40,18 @@ from server.api.quotes import ContributionRequest, QuoteAnswer, QuoteRequest, Qu
 from server.api.sessions import EndedSessions, SessionAnswer, SessionList
 from server.api.tickets import TicketAnswer, TicketRequest
 from server.api.transactions import TransactionAnswer, TransactionList, TypeTotalAnswer
+from server.api.users import ProfileBadge, UserProfile
 from server.api.webhooks import WebhookAnswer
 from server.domain.channels import ChannelStatus
 from server.domain.chats import ChatState, CreditState, MessageStatus, MessageType
 from server.domain.criteria import CriterionKind
 from server.domain.errors import Code
+from server.domain.identity import IdentityKind
 from server.domain.payments import EventProblem
 from server.domain.scopes import Scope
 from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
+from server.domain.usernames import UsernameState
+from server.domain.users import UserRole
 
 CHANNEL_ID: Final = UUID("019ab5e0-4d2c-7a31-bb04-6f1e9c8d7a52")
 CHAT_ID: Final = UUID("019ab5f2-71c4-7d3e-9a51-4f0c2e8b6d10")
@@ -286,6 +292,34 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
             ],
             None,
             None,
+        ),
+        MeAnswer(
+            IdentityKind.USER,
+            "mara_k",
+            UserAnswer(
+                username="mara_k",
+                display_name="Mara",
+                name="Mara Kessler",
+                email="mara@example.org",
+                email_verified=True,
+                role=UserRole.USER,
+                image=None,
+                image_shown=False,
+                amounts_public=False,
+                member_since=AT,
+            ),
+        ),
+        MeChange(username="mara_k", amounts_public=True),
+        DeletionBody("mara_k"),
+        UsernameAnswer("mara_k", UsernameState.TAKEN, UsernameState.TAKEN.meaning),
+        UserProfile(
+            username="mara_k",
+            display_name="Mara",
+            image=None,
+            role=UserRole.USER,
+            member_since=AT,
+            badges=[ProfileBadge(_BADGE, AT, 1)],
+            supported=None,
         ),
         SessionList(
             [

@@ -17,7 +17,7 @@ from server.channels.catalog import Catalog
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
 from server.domain.rates import Action
-from server.ledger.supported_channels import SupportedPage, supported_channels
+from server.ledger.supported_channels import SupportedChannel, SupportedPage, supported_channels
 from server.ledger.transactions import TransactionPage, Transactions
 from server.storage.postgres import Postgres
 
@@ -147,14 +147,7 @@ class OwnTransactionEndpoints:
         """`GET /api/me/contributions`: what the caller gave, channel by channel, the latest first."""
         identity = await self._callers.require(request)
         found, following, previous = await self.contributions(identity, read_query(request, ListQuery))
-        items = [
-            SupportedChannelAnswer(
-                TransactionChannel(one.channel_id, one.channel_name, one.channel_title),
-                totals_of(one.totals),
-                one.latest_at,
-            )
-            for one in found.page.items
-        ]
+        items = [supported_of(one) for one in found.page.items]
         return json_answer(ContributionsByChannel(items, following, previous, totals_of(found.totals)))
 
     async def transactions(
@@ -197,6 +190,12 @@ class OwnTransactionEndpoints:
         if channel is None:
             raise Refusal(Code.NOT_FOUND, "There is no such channel.")
         return channel.id
+
+
+def supported_of(one: SupportedChannel) -> SupportedChannelAnswer:
+    """A channel that somebody gave to, as the API says it."""
+    channel = TransactionChannel(one.channel_id, one.channel_name, one.channel_title)
+    return SupportedChannelAnswer(channel, totals_of(one.totals), one.latest_at)
 
 
 def _owner(identity: Identity) -> str:

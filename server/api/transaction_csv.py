@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.channels import ChannelEndpoints
-from server.api.csv_downloads import Batches, CsvDownload, Downloads
+from server.api.csv_downloads import Batches, CsvDownload
 from server.api.csv_text import Cell
+from server.api.downloads import Downloads
 from server.api.operations import CSV, Answer, Operation, described
 from server.api.own_transactions import OwnTransactionEndpoints
 from server.api.paths import ChannelPath

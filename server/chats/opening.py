@@ -26,6 +26,10 @@ from server.storage.settings import LiveSettings
 OWNER_REF: Final = 1
 """The member number of who opened the chat."""
 
+# The session of a deleted user has ended: nothing of theirs begins any more.
+_LOCK_SESSION: Final = """
+SELECT user_id, expires_at > clock_timestamp() AS is_live FROM session WHERE id = $1 FOR SHARE
+"""
 _OWNERS_NOW: Final = """
 SELECT chat.user_id AS owner_id, session.user_id AS caller_id
   FROM chat, session WHERE chat.id = $1 AND chat.deleted_at IS NULL AND session.id = $2
@@ -70,7 +74,7 @@ class Opening:
 
         Raises:
             Refusal: `not_found`, `channel_pending`, `channel_inactive`, `forbidden`, `conflict` (the idem opened a chat
-                on another channel), `unavailable`, and `refuse_new`.
+                on another channel), `unauthorized` (the session has just ended), `unavailable`, and `refuse_new`.
         """
         with outages_refused():
             channel = await self._catalog.find(channel_ref)
@@ -127,9 +131,10 @@ class Opening:
         """Insert the chat and its first member under the session's lock, with the user who claimed the session
         meanwhile; False when this idem has opened a chat before."""
         async with self._postgres.pool.acquire() as connection, connection.transaction():
-            user_id = await connection.fetchval(
-                "SELECT user_id FROM session WHERE id = $1 FOR SHARE", identity.session_id
-            )
+            session = await connection.fetchrow(_LOCK_SESSION, identity.session_id)
+            if session is None or not session["is_live"]:
+                raise Refusal(Code.UNAUTHORIZED, "This session has ended.")
+            user_id = session["user_id"]
             inserted = await connection.fetchval(
                 """
                 INSERT INTO chat (id, user_id, session_id, channel_id, state, credit_state, tokens_used, token_cap,

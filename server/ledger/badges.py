@@ -42,6 +42,8 @@ async def award_for_settlement(conn: Connection, contribution_id: UUID) -> None:
     owner = await conn.fetchrow("SELECT user_id, session_id FROM contribution WHERE id = $1", contribution_id)
     assert owner is not None
     giver = Giver.of(owner["user_id"], owner["session_id"])
+    if await _is_gone(conn, giver):
+        return
     badges = await read_badges(conn)
     held = await lock_holdings(conn, giver)
     tally, gifts = await read_settled(
@@ -59,7 +61,7 @@ async def award_for_chat(conn: Connection, chat_id: UUID) -> None:
     owner = await conn.fetchrow("SELECT user_id, session_id FROM chat WHERE id = $1", chat_id)
     assert owner is not None
     giver = Giver.of(owner["user_id"], owner["session_id"])
-    if not await lacks(conn, giver, CriterionKind.CHATS):
+    if await _is_gone(conn, giver) or not await lacks(conn, giver, CriterionKind.CHATS):
         return
     badges = await read_badges(conn)
     held = await lock_holdings(conn, giver)
@@ -80,12 +82,15 @@ async def recompute(conn: Connection, giver: Giver) -> Recomputed:
     """Derive what a giver holds from their whole history, without what was reversed, and make it so.
 
     What still holds keeps the earliest date at which the history without the reversed gifts earns it. A badge whose
-    criteria cannot be read stays as it is. Each one that is taken back is told in the log.
+    criteria cannot be read stays as it is. Each one that is taken back is told in the log. A user who was deleted holds
+    nothing, whatever their history.
 
     Args:
         conn: in the transaction that reversed or claimed something: the sessions, channels and chats it names are
             locked.
     """
+    if await _is_gone(conn, giver):
+        return Recomputed({}, ())
     badges = await read_badges(conn)
     before = await lock_holdings(conn, giver)
     gifts = await read_history(conn, giver, places=_number(badges, CriterionKind.EARLY_SUPPORTER))
@@ -109,3 +114,21 @@ async def recompute(conn: Connection, giver: Giver) -> Recomputed:
             why=f"what stands of the history does not meet it any more: {badge.criterion.in_words()}",
         )
     return Recomputed(after, lost)
+
+
+async def take_all(conn: Connection, user_id: UUID) -> None:
+    """Take everything that a user holds, who is being deleted.
+
+    Args:
+        conn: in the transaction that deletes the user, which has locked all of their sessions: what is being earned
+            right now is earned before, or sees that the user is gone.
+    """
+    giver = Giver(user_id=user_id)
+    await write_holdings(conn, giver, await lock_holdings(conn, giver), [])
+
+
+async def _is_gone(conn: Connection, giver: Giver) -> bool:
+    """Whether it is a user who was deleted. The sessions that the caller has locked keep the answer true."""
+    if giver.user_id is None:
+        return False
+    return bool(await conn.fetchval('SELECT deleted_at IS NOT NULL FROM "user" WHERE id = $1', giver.user_id))

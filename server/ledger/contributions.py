@@ -63,9 +63,15 @@ async def begin(conn: Connection, new: NewContribution) -> None:
         conn: in a transaction of the caller's.
 
     Raises:
-        Refusal: ``conflict`` when the id was used for another contribution.
+        Refusal: ``conflict`` when the id was used for another contribution; ``unauthorized`` when the session of
+            a user has just ended, as that of one who was deleted has.
     """
-    user_id = await conn.fetchval("SELECT user_id FROM session WHERE id = $1 FOR SHARE", new.session_id)
+    session = await conn.fetchrow(
+        "SELECT user_id, expires_at > clock_timestamp() AS is_live FROM session WHERE id = $1 FOR SHARE", new.session_id
+    )
+    if session is None or (session["user_id"] is not None and not session["is_live"]):
+        raise Refusal(Code.UNAUTHORIZED, "This session has ended.")
+    user_id = session["user_id"]
     content = (
         new.channel_id,
         new.session_id,

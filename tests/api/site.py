@@ -19,6 +19,9 @@ from server.auth.rate_limits import RateLimits
 from server.auth.sealing import Keyring
 from server.auth.sessions import SessionLimits, Sessions
 from server.auth.tickets import Tickets
+from server.chats.checkpoints import Checkpoints
+from server.chats.erasing import Erasing
+from server.chats.live_chats import LiveChats
 from server.domain.settings import Settings
 from server.ledger.checks import LedgerChecks
 from server.ledger.contributing import Contributing
@@ -32,6 +35,7 @@ from server.storage.redis import Redis
 from server.storage.settings import LiveSettings
 from server.storage.windows import Windows
 from server.ws import asyncapi
+from server.ws.encoding import encode_event
 from tests.support.payments import PaperProvider
 
 ROOT = Path(__file__).parent.parent.parent
@@ -100,6 +104,7 @@ class Site:
                     current=sandbox.name,
                 ),
                 sandbox=sandbox,
+                erase_chats=self._erasing().erase_chats_of,
                 readiness=readiness,
                 model_status=lambda: self.model,
                 signing_in=make_signing_in(
@@ -113,6 +118,12 @@ class Site:
                 static_path=self.static_path,
             ),
             more_routes=more_routes,
+        )
+
+    def _erasing(self) -> Erasing:
+        live_chats, checkpoints = LiveChats(self.postgres, encode_event), Checkpoints(self.redis)
+        return Erasing(
+            self.postgres, Credits(self.postgres, self.redis), checkpoints, live_chats, lambda balance, why: None
         )
 
     def client(self, *more_routes: BaseRoute) -> httpx2.AsyncClient:

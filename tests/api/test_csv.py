@@ -14,8 +14,9 @@ import httpx2
 import pytest
 from starlette.types import Message
 
-from server.api.csv_downloads import CsvDownload, DownloadLimits, Downloads
+from server.api.csv_downloads import CsvDownload
 from server.api.csv_text import Cell, csv_text, safe_text
+from server.api.downloads import DownloadLimits, Downloads
 from server.domain.errors import Code, Refusal
 from server.domain.transactions import TransactionType
 from server.ledger.transaction_keys import TransactionFilter

@@ -41,7 +41,7 @@ def methods_of(routes: list[BaseRoute]) -> dict[str, frozenset[str]]:
             files = ("vendor/vendor.lock.json", "absent.css", "vendor")
             methods |= {f"{route.path}/{file}": READS for file in files}
         elif isinstance(route, Route):
-            path = route.path.format(name="lab", id=SOME_ID, provider="sandbox")
+            path = route.path.format(name="lab", id=SOME_ID, provider="sandbox", username="mara_k")
             methods[path] = methods.get(path, frozenset()) | frozenset(route.methods or READS)
     return methods
 

@@ -19,7 +19,7 @@ from tests.support.asked_server import AskedServer, asked_server
 from tests.support.databases import Databases
 
 EXAMPLES: Final = 20
-PAGES_WITH_FORMS: Final = ("/c/{name}/contribute", "/checkout/{id}", "/me/")
+PAGES_WITH_FORMS: Final = ("/c/{name}/contribute", "/checkout/{id}", "/me/", "/welcome")
 Case = schemathesis.Case[Any]
 
 

@@ -58,7 +58,7 @@ class Books:
         """A session that has ended and that nobody has a token of."""
         session_id = new_id()
         await self.postgres.pool.execute(
-            "INSERT INTO session (id, user_id, expires_at) VALUES ($1, $2, clock_timestamp())", session_id, user_id
+            "INSERT INTO session (id, user_id, expires_at) VALUES ($1, $2, 'infinity')", session_id, user_id
         )
         return session_id
 
