@@ -146,10 +146,9 @@ class _App:
         tickets = Tickets(parts.redis, sessions, keys)
         door = Door(sessions, tickets)
         addresses, digests = ClientAddresses(self._config.trusted_proxies), AddressDigests(self._secret)
-        limits = RateLimits(
-            Windows(parts.redis), addresses, digests, factor=lambda: parts.settings.current.limits_factor
-        )
-        gateway.start(IdentityWatch(parts.postgres, keys, gateway.sockets, parts.settings).run)
+        settings = parts.settings
+        limits = RateLimits(Windows(parts.redis), addresses, digests, factor=lambda: settings.current.limits_factor)
+        gateway.start(IdentityWatch(parts.postgres, keys, gateway.sockets, settings).run)
         checks = LedgerChecks(parts.postgres, parts.redis, daily_hour=self._config.ledger_check_hour)
         gateway.start(checks.run)
         endpoint = Endpoint(

@@ -1,7 +1,7 @@
 """Puts the HTTP side together: endpoints, the order of the middleware, and the Starlette application around both."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -162,15 +162,7 @@ def _routes(
             welcoming=welcoming,
         ),
         contributors=ContributorEndpoints(deps.postgres, badges, channels, cursors),
-        account=_account(
-            deps,
-            callers=callers,
-            visitors=visitors,
-            cursors=cursors,
-            welcoming=welcoming,
-            badges=badges,
-            downloads=downloads,
-        ),
+        account=_account(deps, _Shared(callers, visitors, cursors, welcoming), badges, downloads),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
         payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming),
@@ -190,16 +182,17 @@ def _routes(
     )
 
 
-def _account(
-    deps: ApiDeps,
-    *,
-    callers: Callers,
-    visitors: Visitors,
-    cursors: Cursors,
-    welcoming: Welcoming,
-    badges: BadgeLists,
-    downloads: Downloads,
-) -> AccountEndpoints:
+class _Shared(NamedTuple):
+    """What most endpoints work with."""
+
+    callers: Callers
+    visitors: Visitors
+    cursors: Cursors
+    welcoming: Welcoming
+
+
+def _account(deps: ApiDeps, shared: _Shared, badges: BadgeLists, downloads: Downloads) -> AccountEndpoints:
+    callers, visitors, cursors, welcoming = shared
     own, profiles = OwnSessions(deps.postgres), Profiles(deps.postgres)
     return AccountEndpoints(
         deletion=DeletionEndpoints(deps.postgres, deps.erase_chats, callers, visitors, welcoming),
