@@ -34,6 +34,7 @@ from server.domain.rates import Action
 from server.ledger.unclaimed import Unclaimed, read_unclaimed
 
 ACCOUNTS_PATH: Final = "/me/accounts"
+WELCOME_PATH: Final = "/welcome"
 LAST_NAME: Final = "tallylight_last_provider"
 LAST_SECONDS: Final = 365 * 86_400
 LINK: Final = "link"
@@ -192,7 +193,7 @@ class SignInEndpoints:
         return response
 
     def _arrived(self, arrival: Arrival, next_path: str) -> Response:
-        response = _see(next_path)
+        response = _see(_onward(arrival, next_path))
         if arrival.signed_in is not None:
             self._cookie.write(response, arrival.signed_in.token)
             response.set_cookie(
@@ -230,6 +231,13 @@ def _failed(provider: Provider, failure: SignInFailed, next_path: str, *, is_lin
     if is_link:
         return _see(f"{ACCOUNTS_PATH}?{urlencode(words)}")
     return _see(f"/signin?{urlencode(words | ({'next': next_path} if next_path != '/' else {}))}")
+
+
+def _onward(arrival: Arrival, next_path: str) -> str:
+    """Where it leads: whoever has no username may choose one first."""
+    if arrival.signed_in is None or arrival.signed_in.identity.name is not None:
+        return next_path
+    return f"{WELCOME_PATH}?{urlencode({'next': next_path})}"
 
 
 def _see(path: str) -> Response:

@@ -113,6 +113,14 @@ async def test_it_leads_back_to_where_it_began_and_nowhere_else(browser: Signing
         assert (await browser.http.get(address)).headers["location"] == led
 
 
+async def test_who_has_no_username_is_asked_for_one_on_the_way(browser: SigningBrowser) -> None:
+    address = await browser.choose(await browser.depart("development", next="/c/lab?x=1"), person="mara")
+    page = await browser.arrive(address)
+    assert str(page.url).endswith("/welcome?next=%2Fc%2Flab%3Fx%3D1")
+    assert notice_of(page) == "Signed in as Mara Keller."
+    assert "Choose a username" in page.text
+
+
 async def test_who_has_a_username_is_called_by_it(browser: SigningBrowser, postgres: Postgres) -> None:
     await browser.sign_in("mara")
     await postgres.pool.execute("UPDATE \"user\" SET username = 'mara_k'")
