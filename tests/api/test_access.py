@@ -191,6 +191,16 @@ async def test_browsers_are_told_to_come_back_by_https_where_the_site_is(postgre
             assert {name: answer.headers.get(name) for name in HSTS} == HSTS, path
 
 
+def test_the_headers_are_these() -> None:
+    assert {name: value for name, value in HEADERS.items() if name != POLICY} == {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "strict-origin-when-cross-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), serial=(), "
+        "usb=()",
+    }
+
+
 def test_a_page_for_frames_names_who_may_show_it() -> None:
     origins = ["https://fans.example", "https://club.example"]
     directives = dict(part.split(" ", 1) for part in content_security_policy(origins).split("; "))

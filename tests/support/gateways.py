@@ -185,9 +185,15 @@ class GatewayProcess(RunningGateway):
 
 @contextlib.asynccontextmanager
 async def gateway_process(
-    postgres_url: str, redis_url: str, *, port: int | None = None, environment: Mapping[str, str] | None = None
+    postgres_url: str,
+    redis_url: str,
+    *,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    log_path: Path | None = None,
 ) -> AsyncIterator[GatewayProcess]:
-    """Run `tallylight serve` as a process, on a free port or on this one."""
+    """Run `tallylight serve` as a process, on a free port or on this one; what it writes goes to a file, if one is
+    named."""
     if port is None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
@@ -209,9 +215,14 @@ async def gateway_process(
         **(environment or {}),
     }
     command = [sys.executable, "-m", "server", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    process = await asyncio.to_thread(
-        lambda: subprocess.Popen(command, env=variables, cwd=Path(__file__).parents[2], start_new_session=True)
-    )
+    root = Path(__file__).parents[2]
+    with contextlib.ExitStack() as files:
+        log = None if log_path is None else files.enter_context(log_path.open("wb"))
+        process = await asyncio.to_thread(
+            lambda: subprocess.Popen(
+                command, env=variables, cwd=root, start_new_session=True, stdout=log, stderr=log and subprocess.STDOUT
+            )
+        )
     running = GatewayProcess(url, process=process)
     try:
         await until_ready(url)
