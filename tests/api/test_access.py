@@ -196,8 +196,8 @@ def test_the_headers_are_these() -> None:
         "x-content-type-options": "nosniff",
         "referrer-policy": "strict-origin-when-cross-origin",
         "cross-origin-opener-policy": "same-origin",
-        "permissions-policy": "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), serial=(), "
-        "usb=()",
+        "permissions-policy": "camera=(), display-capture=(), geolocation=(), hid=(), "
+        "microphone=(), midi=(), serial=(), usb=()",
     }
 
 
