@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from server.api.access import PERSONAL, SAFE_METHODS, access_of, scope_of
@@ -85,6 +86,7 @@ class Crowd:
     """A browser or program of each kind; each request is of a new session, as some of them end one."""
 
     site: Site
+    app: Starlette
     secret: str
     user: Person
     admin: Person
@@ -92,7 +94,8 @@ class Crowd:
     async def ask(
         self, who: str, entry: Entry, headers: Mapping[str, str] = OWN, content: bytes | None = None
     ) -> httpx2.Response:
-        async with self.site.client() as client:
+        transport = httpx2.ASGITransport(app=self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url=self.site.public_urls[0]) as client:
             if who == "visitor":
                 await client.get("/")
             elif who in {"user", "admin"}:
@@ -112,7 +115,7 @@ async def crowd(site: Site, postgres: Postgres) -> Crowd:
     await Rows(postgres).active_channel("lab")
     _, secret = await ApiKeys(postgres).create("a program")
     admin = await signed_in(postgres, "boss", UserRole.ADMIN)
-    return Crowd(site, secret, await signed_in(postgres, "fan"), admin)
+    return Crowd(site, site.app(), secret, await signed_in(postgres, "fan"), admin)
 
 
 @pytest.mark.parametrize("who", WHO)
