@@ -91,9 +91,13 @@ class Outbox:
         """Queue an answer to a command."""
         self._append(_Item(len(frame.encode()), frame))
 
-    def put_latest(self, key: tuple[str, object], frame: str) -> None:
-        """Send or queue a figure of which only the newest counts; it goes out behind what is numbered."""
-        if self._is_clear and self._send_now(frame):
+    def put_latest(self, key: tuple[str, object], frame: str, *, at_once: bool = False) -> None:
+        """Queue a figure of which only the newest counts; it goes out behind what is numbered.
+
+        Args:
+            at_once: send it where nothing waits. Not for what a command brings along: its answer is put in behind.
+        """
+        if at_once and self._is_clear and self._send_now(frame):
             return
         self._latest[key] = frame
         self.filled.set()

@@ -40,7 +40,7 @@ class Subscription:
 
     def push_usage(self, usage: Usage) -> None:
         """Queue the figures; only the newest ones count."""
-        self._outbox.put_latest(("usage", self.k), encode(UsageFrame(self.k, usage_figures(usage))))
+        self._outbox.put_latest(("usage", self.k), encode(UsageFrame(self.k, usage_figures(usage))), at_once=True)
 
     def withdraw(self) -> None:
         """Drop what waits."""

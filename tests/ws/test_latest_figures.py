@@ -69,10 +69,10 @@ def test_usage_of_another_chat_is_still_told() -> None:
     assert [frame["t"] for frame in taken(outbox)] == ["done", "usage"]
 
 
-def test_a_figure_leaves_at_once_where_nothing_waits() -> None:
+def test_a_figure_leaves_at_once_where_it_may_and_nothing_waits() -> None:
     sent: list[str] = []
     outbox = Outbox(writing_to(sent))
-    outbox.put_latest(("usage", Chat.k), usage_frame(900))
+    outbox.put_latest(("usage", Chat.k), usage_frame(900), at_once=True)
     assert sent == [usage_frame(900)]
     assert outbox.is_empty
 
@@ -81,8 +81,17 @@ def test_a_figure_overtakes_nothing() -> None:
     sent: list[str] = []
     outbox = Outbox(writing_to(sent))
     outbox.put('{"t":"ok"}')
-    outbox.put_latest(("usage", Chat.k), usage_frame(900))
+    outbox.put_latest(("usage", Chat.k), usage_frame(900), at_once=True)
     outbox.block()
-    outbox.put_latest(("usage", Chat.k + 1), usage_frame(900))
+    outbox.put_latest(("usage", Chat.k + 1), usage_frame(900), at_once=True)
     assert not sent
     assert [frame["t"] for frame in taken(outbox)] == ["ok", "usage", "usage"]
+
+
+def test_a_figure_that_a_command_brings_along_stays_behind_its_answer() -> None:
+    sent: list[str] = []
+    outbox = Outbox(writing_to(sent))
+    outbox.put_latest(("channel", "deep-sea-lab"), '{"t":"channel"}')
+    outbox.put('{"t":"opened"}')
+    assert not sent
+    assert [frame["t"] for frame in taken(outbox)] == ["opened", "channel"]
