@@ -167,6 +167,8 @@ async def set_status(writer: Writer, channel_id: UUID, status: ChannelStatus) ->
 
 async def test_a_repeat_is_answered_in_every_state(writer: Writer) -> None:
     for state, credit in STATES:
+        if credit is CreditState.NONE:
+            continue  # no message is stored before its chat is charged
         channel_id = await writer.books.channel(1)
         chat_id = await writer.chat_in(channel_id, state, credit)
         message_id = await writer.message(chat_id, IDEM)
