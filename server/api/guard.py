@@ -5,7 +5,6 @@ The address is counted before anybody is looked up: one round trip to Redis, for
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
-from typing import Final
 from uuid import UUID
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.api.access import PERSONAL, AccessCheck, access_of
+from server.api.flood_limit import UNLIMITED_PATHS
 from server.api.operations import Operation, operation_of
 from server.auth.callers import Callers
 from server.auth.rate_limits import RateLimits
@@ -21,8 +21,6 @@ from server.domain.identity import Identity
 from server.domain.rates import RATES, Action, Subject
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-UNLIMITED_ROUTES: Final = ("/healthz", "/readyz")
 
 
 class Guard:
@@ -40,7 +38,7 @@ class Guard:
     def _around(self, route: Route) -> Route:
         endpoint: Endpoint = route.endpoint
         operation = operation_of(endpoint)
-        action = None if route.path in UNLIMITED_ROUTES else action_of(operation, route)
+        action = None if route.path in UNLIMITED_PATHS else action_of(operation, route)
 
         @wraps(endpoint)
         async def guarded(request: Request) -> Response:

@@ -9,7 +9,8 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
 from server.api.contract import described_routes
-from server.api.guard import UNLIMITED_ROUTES, action_of
+from server.api.flood_limit import UNLIMITED_PATHS
+from server.api.guard import action_of
 from server.api.operations import operation_of
 from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.rate_limits import RateLimits
@@ -21,7 +22,7 @@ from server.storage.windows import Windows
 from tests.api.site import CURSOR_SECRET, Site
 from tests.support.rows import Rows
 
-ROUTES = [one for one in described_routes() if isinstance(one, Route) and one.path not in UNLIMITED_ROUTES]
+ROUTES = [one for one in described_routes() if isinstance(one, Route) and one.path not in UNLIMITED_PATHS]
 LEAST = 0.01
 LISTS_OF_FIVE = 5 / 300
 _T = TypeVar("_T")

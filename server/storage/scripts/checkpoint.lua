@@ -3,7 +3,7 @@
 -- KEYS     the streams
 -- ARGV     seconds that a stream is kept, then for each key: where the text begins in its answer, and the text
 --
--- Answers for each key: 1 written; 0 nothing that continues is there (gone, or of another type); -1 refused for now.
+-- Answers for each key: 1 written; 0 nothing that continues is there (gone, or of another type); -1 refused, to be tried again.
 -- A text that begins at 0 begins its stream anew, in the place of whatever is there.
 
 local kept_seconds = ARGV[1]
