@@ -61,11 +61,12 @@ def postgres_server(session_folder: DataFolder) -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres_server: EmbeddedPostgres) -> Databases:
+def databases(postgres_server: EmbeddedPostgres) -> Iterator[Databases]:
     """The databases on the shared PostgreSQL, with the migrated one that the others are copies of."""
     made = Databases(postgres_server)
     made.prepare()
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -83,6 +84,7 @@ def empty_postgres_url(postgres_server: EmbeddedPostgres) -> Iterator[str]:
     databases.create_empty("without_tables")
     yield databases.url("without_tables")
     databases.drop("without_tables")
+    databases.close()
 
 
 @pytest.fixture(scope="session")
