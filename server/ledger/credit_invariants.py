@@ -82,6 +82,13 @@ CREDIT_INVARIANTS: Final = (
         """,
     ),
     Invariant(
+        "S3",
+        """
+        SELECT format('chat %s', id) AS subject, 'it was never charged and has messages' AS problem
+        FROM chat WHERE credit_state = 'NONE' AND EXISTS (SELECT FROM message WHERE message.chat_id = chat.id)
+        """,
+    ),
+    Invariant(
         "S4",
         """
         SELECT format('chat %s', chat.id) AS subject,

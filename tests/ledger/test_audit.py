@@ -130,6 +130,14 @@ CORRUPTIONS = {
         "chat {spent}",
         ["UPDATE chat SET channel_id = {other} WHERE id = {spent}"],
     ),
+    "S3: a message in a chat that was never charged": (
+        "S3",
+        "chat {opened}",
+        [
+            "INSERT INTO message (id, chat_id, seq, type, content, status)"
+            " VALUES (gen_random_uuid(), {opened}, 1, 'AI', 'Free of charge.', 'DONE')"
+        ],
+    ),
     "S4: a refunded chat without an entry": (
         "S4",
         "chat {spent}",
