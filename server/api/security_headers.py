@@ -1,6 +1,7 @@
 """The security headers of every HTTP answer; an answer that sets one itself keeps its own.
 
-The websocket path is not touched: its handshake has no page and its frames have no headers.
+A handshake of the websocket that is refused is such an answer; one that is accepted has no page and its frames have no
+headers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -54,6 +55,7 @@ HEADERS: Final = {
     OPENER: "same-origin",
     "permissions-policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
 }
+ANSWERS: Final = ("http.response.start", "websocket.http.response.start")
 DEFAULTS: Final = {"cache-control": "no-store"}
 """What an answer has that says nothing about it."""
 
@@ -73,12 +75,12 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and add to the head of the answer."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ANSWERS:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)

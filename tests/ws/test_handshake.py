@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from server.api.security_headers import HEADERS
 from server.auth.cookies import HOST_NAME, LOOPBACK_NAME
 from tests.support.fans import Fans
 from tests.support.http_clients import http_client
@@ -67,6 +68,13 @@ async def test_a_handshake_without_a_subprotocol_is_a_bad_request(fans: Fans, ow
     async with await RawSocket.open(fans.gateway.url, [("Cookie", await fans.cookie()), own_origin]) as socket:
         assert socket.status == 400
         assert "tallylight.v1" in await socket.body()
+
+
+async def test_a_refused_handshake_has_the_headers_of_every_answer(fans: Fans) -> None:
+    async with await RawSocket.open(fans.gateway.url, []) as socket:
+        assert socket.status == 400
+        assert {name: socket.header(name) for name in HEADERS} == {name: [value] for name, value in HEADERS.items()}
+        assert socket.header("cache-control") == ["no-store"]
 
 
 @pytest.mark.parametrize(
