@@ -55,7 +55,7 @@ def _report_on(lock: Path) -> dict[str, Any] | None:
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--require-hashes", "--disable-pip"]
     command += ["--format", "json", "--progress-spinner", "off"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return None
     if done.stdout.startswith("{"):
@@ -73,12 +73,12 @@ def main() -> None:
         report = _report_on(ROOT / "requirements" / name)
         verdict = verdict_of(report) if report else None
         if verdict is None or not verdict.audited:
-            print(f"  {name}: {NOT_REACHED}")
+            sys.stdout.write(f"  {name}: {NOT_REACHED}\n")
             continue
         if verdict.unknown:
-            print(f"  {name}: the database does not know {', '.join(verdict.unknown)}")
+            sys.stdout.write(f"  {name}: the database does not know {', '.join(verdict.unknown)}\n")
         for line in verdict.vulnerable:
-            print(f"  {name}: {line}")
+            sys.stdout.write(f"  {name}: {line}\n")
         is_bad = is_bad or bool(verdict.vulnerable)
     sys.exit(int(is_bad))
 

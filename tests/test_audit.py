@@ -26,7 +26,8 @@ REPORT: dict[str, Any] = {
 def audit() -> ModuleType:
     path = Path(__file__).parents[1] / "scripts" / "audit.py"
     spec = spec_from_file_location("audit", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

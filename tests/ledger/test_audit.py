@@ -133,10 +133,7 @@ CORRUPTIONS = {
     "S3: a message in a chat that was never charged": (
         "S3",
         "chat {opened}",
-        [
-            "INSERT INTO message (id, chat_id, seq, type, content, status)"
-            " VALUES (gen_random_uuid(), {opened}, 1, 'AI', 'Free of charge.', 'DONE')"
-        ],
+        ["INSERT INTO message (id, chat_id, seq, type, status) VALUES (gen_random_uuid(), {opened}, 1, 'AI', 'DONE')"],
     ),
     "S4: a refunded chat without an entry": (
         "S4",
