@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 
 from server.api import bodies, forms
+from server.api.embed_cors import listed_origin
 from server.api.operations import Access, Operation
 from server.auth.callers import Callers, brings_key
 from server.auth.origins import Origins
@@ -58,6 +59,8 @@ class AccessCheck:
                 bad_request, the body is of a kind that other sites' pages can send too; unavailable.
         """
         access = access_of(operation, request.method)
+        if access is Access.EMBED:
+            access = self._of_embed(request)
         if access is Access.OWN_PAGE and (brings_key(request) or not self._origins.allows_write(request.headers)):
             raise Refusal(Code.FORBIDDEN, "This needs the Origin of one of our own pages.")
         if access in PERSONAL:
@@ -68,6 +71,13 @@ class AccessCheck:
                 raise Refusal(Code.FORBIDDEN, f"This key does not have the scope {scope.value}.")
         if request.method not in SAFE_METHODS and access is not Access.SIGNED:
             _check_media_type(request)
+
+    @staticmethod
+    def _of_embed(request: Request) -> Access:
+        """What a request needs that pages of other sites may send too."""
+        if brings_key(request) or "origin" not in request.headers:
+            return Access.CALLER
+        return Access.ANYBODY if listed_origin(request.scope) is not None else Access.OWN_PAGE
 
     async def _identity(self, request: Request) -> Identity:
         if request.method in SAFE_METHODS:

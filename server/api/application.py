@@ -32,6 +32,10 @@ from server.api.deps import ApiDeps
 from server.api.development_issuer import development_mount
 from server.api.documents import DocumentEndpoints
 from server.api.downloads import Downloads
+from server.api.embed_cors import EmbedCors
+from server.api.embed_page import EmbedPageEndpoints
+from server.api.embed_routes import EmbedEndpoints
+from server.api.embed_settings import EmbedSettingsEndpoints
 from server.api.export import ExportEndpoints
 from server.api.failures import Failures, answer_to
 from server.api.flood_limit import FloodLimit
@@ -69,6 +73,7 @@ from server.auth.own_sessions import OwnSessions
 from server.auth.profiles import Profiles
 from server.auth.visitors import Visitors
 from server.channels.catalog import Catalog
+from server.channels.embedding import Embedding
 from server.chats.listing import ChatListing
 from server.ledger.badge_lists import BadgeLists
 from server.ledger.transactions import Transactions
@@ -107,6 +112,7 @@ def application(
             Middleware(Failures, rendering),
             Middleware(FloodLimit, deps.limits),
             Middleware(BodyLimit, others={WEBHOOKS_PREFIX: WEBHOOK_BODY_BYTES_MAX}),
+            Middleware(EmbedCors, Embedding(deps.postgres), deps.origins),
         ],
         exception_handlers={HTTPException: answer_http_error},
         lifespan=lifespan,
@@ -149,7 +155,7 @@ def _routes(
         contribution_page=ContributionPageEndpoints(deps.postgres, visitors, welcoming),
         chats=ChatEndpoints(listing, catalog, callers, cursors),
         messages=MessageEndpoints(listing, callers),
-        tickets=TicketEndpoints(deps.tickets, catalog, callers),
+        embeds=_embeds(deps, rendering, channels, _Shared(callers, visitors, cursors, welcoming)),
         transactions=transactions,
         own_transactions=own,
         transaction_csv=TransactionCsvEndpoints(lists, channels, own, callers, downloads),
@@ -189,6 +195,15 @@ class _Shared(NamedTuple):
     visitors: Visitors
     cursors: Cursors
     welcoming: Welcoming
+
+
+def _embeds(deps: ApiDeps, rendering: Rendering, channels: ChannelEndpoints, shared: _Shared) -> EmbedEndpoints:
+    callers, origins, catalog = shared.callers, deps.origins, Catalog(deps.postgres)
+    return EmbedEndpoints(
+        page=EmbedPageEndpoints(channels, deps.postgres, origins, rendering),
+        settings=EmbedSettingsEndpoints(Embedding(deps.postgres), channels, callers, origins, shared.welcoming),
+        tickets=TicketEndpoints(deps.tickets, deps.sessions, catalog, callers, deps.limits),
+    )
 
 
 def _account(deps: ApiDeps, shared: _Shared, badges: BadgeLists, downloads: Downloads) -> AccountEndpoints:

@@ -16,6 +16,7 @@ from server.api.contribution_page import ContributionPageEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
+from server.api.embed_routes import described_embeds
 from server.api.health import HealthEndpoints
 from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
@@ -26,7 +27,6 @@ from server.api.payment_events import PaymentEventEndpoints
 from server.api.routes import routes
 from server.api.sign_in import SignInEndpoints
 from server.api.static_files import StaticFolder
-from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
 from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
@@ -52,7 +52,7 @@ def described_routes() -> list[BaseRoute]:
         "contribution_page": ContributionPageEndpoints,
         "chats": ChatEndpoints,
         "messages": MessageEndpoints,
-        "tickets": TicketEndpoints,
+        "embeds": described_embeds(),
         "transactions": TransactionEndpoints,
         "own_transactions": OwnTransactionEndpoints,
         "transaction_csv": TransactionCsvEndpoints,

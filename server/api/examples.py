@@ -21,6 +21,7 @@ from server.api.contribution_answers import (
 )
 from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
+from server.api.embed_settings import EmbedAnswer, EmbedChange, snippet_of
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
 from server.api.held_badges import BadgeMark, HeldBadgeAnswer, HeldBadgeList, HolderAnswer
 from server.api.keys import KeyAnswer, KeyList, KeyRequest, MadeKey
@@ -60,6 +61,7 @@ ANSWER_ID: Final = UUID("019ab5f2-8a11-7e9f-84d6-1c3b7a5e0f92")
 AT: Final = datetime(2026, 11, 22, 12, 52, 15, 811_000, UTC)
 
 _KEY: Final = KeyAnswer(UUID("019ab5e2-11c0-7f4a-9b2e-7a6d5c4b3f21"), "my program", [Scope.CHAT, Scope.READ], AT, None)
+_EMBED_ADDRESS: Final = "https://chat.example/embed/deep-sea-lab"
 _CHANNEL: Final[dict[str, Any]] = {
     "id": CHANNEL_ID,
     "name": "deep-sea-lab",
@@ -245,7 +247,14 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         ),
         ContributionsByChannel([SupportedChannelAnswer(_TRANSACTION_CHANNEL, _TOTALS, AT)], None, None, _TOTALS),
         ContributorList([ContributorAnswer("Mara", _TOTALS, AT, [_MARK])], "kJQ2cGFnZQ", None),
-        TicketRequest("deep-sea-lab"),
+        TicketRequest("deep-sea-lab", "Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTIq0vXo2Vx5Yb8"),
+        EmbedChange(["https://fans.example"]),
+        EmbedAnswer(
+            "deep-sea-lab",
+            ["https://fans.example"],
+            _EMBED_ADDRESS,
+            snippet_of(_EMBED_ADDRESS, "Deep Sea Lab"),
+        ),
         TicketAnswer("q0vXo2Vx5Yb8Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTI", 30),
         ReversalBody("The card was stolen.", 500),
         ReversalAnswer(

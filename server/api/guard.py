@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from server.api.access import PERSONAL, AccessCheck, access_of
 from server.api.flood_limit import UNLIMITED_PATHS
-from server.api.operations import Operation, operation_of
+from server.api.operations import Access, Operation, operation_of
 from server.auth.callers import Callers
 from server.auth.rate_limits import RateLimits
 from server.domain.errors import Code, Refusal
@@ -55,7 +55,7 @@ class Guard:
         return Route(route.path, guarded, methods=list(route.methods or ()))
 
     async def _limit(self, request: Request, action: Action, operation: Operation) -> None:
-        if Subject.CALLER in RATES[action]:
+        if Subject.CALLER in RATES[action] and operation.access is not Access.EMBED:  # whose caller is in the body
             identity = await self._caller(request, operation)
             if identity is not None:
                 await self._limits.check_caller(action, identity)

@@ -34,6 +34,9 @@ class Access(StrEnum):
     OWN_PAGE = "own page"
     """Anybody, from one of our own pages; no key."""
 
+    EMBED = "embed"
+    """A key, anybody from one of our own pages, or from a page of a site that some channel lists."""
+
     SIGNED = "signed"
     """Nobody that is known: what is sent is signed."""
 

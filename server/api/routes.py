@@ -13,6 +13,7 @@ from server.api.contribution_page import ContributionPageEndpoints
 from server.api.contributions import ContributionEndpoints
 from server.api.contributors import ContributorEndpoints
 from server.api.documents import DocumentEndpoints
+from server.api.embed_routes import EmbedEndpoints, embed_routes
 from server.api.health import HealthEndpoints
 from server.api.linked_accounts import LinkedAccountEndpoints
 from server.api.messages import MessageEndpoints
@@ -21,7 +22,6 @@ from server.api.pages import PageEndpoints
 from server.api.payment_events import PaymentEventEndpoints
 from server.api.sign_in import SignInEndpoints
 from server.api.static_files import STATIC_PREFIX, StaticFolder
-from server.api.tickets import TicketEndpoints
 from server.api.transaction_csv import TransactionCsvEndpoints
 from server.api.transaction_pages import TransactionPageEndpoints
 from server.api.transactions import TransactionEndpoints
@@ -39,7 +39,7 @@ def routes(
     contribution_page: ContributionPageEndpoints,
     chats: ChatEndpoints,
     messages: MessageEndpoints,
-    tickets: TicketEndpoints,
+    embeds: EmbedEndpoints,
     transactions: TransactionEndpoints,
     own_transactions: OwnTransactionEndpoints,
     transaction_csv: TransactionCsvEndpoints,
@@ -77,7 +77,7 @@ def routes(
         Route("/api/chats", chats.list_chats),
         Route("/api/chats/{id}", chats.get_chat),
         Route("/api/chats/{id}/messages", messages.list_messages),
-        Route("/api/ws-tickets", tickets.create_ticket, methods=["POST"]),
+        *embed_routes(embeds),
         *account_routes(account),
         *_administration(admin, payment_events),
         *_paying(checkout, webhooks),

@@ -56,6 +56,8 @@ HEADERS: Final = {
     "permissions-policy": ", ".join(f"{feature}=()" for feature in UNUSED_FEATURES),
 }
 ANSWERS: Final = ("http.response.start", "websocket.http.response.start")
+MORE_HEADERS: Final = "tallylight.more_headers"
+"""Where a request's scope keeps headers that its answer has, whoever gives it."""
 DEFAULTS: Final = {"cache-control": "no-store"}
 """What an answer has that says nothing about it."""
 
@@ -84,6 +86,9 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                more: Mapping[str, str] = scope.get(MORE_HEADERS, {})
+                for name, value in more.items():
+                    headers.append(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

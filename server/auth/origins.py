@@ -47,6 +47,11 @@ class Origins:
         """Whether every one is https."""
         return all(origin.startswith("https://") for origin in self.serialized)
 
+    def named_by(self, headers: Headers) -> str:
+        """The one of ours whose host the request names; another one of ours where it names none of them."""
+        host = headers.get("host", "")
+        return next((one for one in self.serialized if one.partition("://")[2] == host), min(self.serialized))
+
     def allows(self, headers: Headers) -> bool:
         """Whether a request carries exactly one Origin header and it is ours; a missing one and ``null`` are not."""
         sent = headers.getlist("origin")

@@ -35,7 +35,8 @@ SELECT s.id, s.user_id, CASE WHEN u.deleted_at IS NULL THEN u.role END AS role,
   FROM session s LEFT JOIN "user" u ON u.id = s.user_id
  WHERE s.token_hash IS NOT NULL AND s.expires_at > clock_timestamp()
 """
-_FIND: Final = f"{_LIVE} AND s.token_hash = $1"
+_FIND: Final = f"""{_LIVE} AND s.token_hash = $1
+   AND s.embed_channel_id IS NOT DISTINCT FROM $3::uuid AND s.embed_origin IS NOT DISTINCT FROM $4::text"""
 _READ: Final = f"{_LIVE} AND s.id = $1"
 
 _LOCK: Final = """
@@ -43,8 +44,8 @@ SELECT coalesce(signed_in_at > clock_timestamp() - $2::interval, false) AS has_j
  WHERE id = $1 AND token_hash IS NOT NULL AND expires_at > clock_timestamp() FOR UPDATE
 """
 _BEGIN: Final = """
-INSERT INTO session (id, user_id, token_hash, expires_at, device, signed_in_at)
-VALUES ($1, $2, $3, clock_timestamp() + $4::interval, $5, clock_timestamp())
+INSERT INTO session (id, user_id, token_hash, expires_at, device, embed_channel_id, embed_origin, signed_in_at)
+VALUES ($1, $2, $3, clock_timestamp() + $4::interval, $5, $6, $7, clock_timestamp())
 """
 _ROTATE: Final = """
 UPDATE session
@@ -58,7 +59,8 @@ _IS_FORMER: Final = (
     "SELECT true FROM session WHERE former_hash = $1 AND signed_in_at > clock_timestamp() - $2::interval"
 )
 _BEGIN_VISITOR: Final = """
-INSERT INTO session (id, token_hash, expires_at, device) VALUES ($1, $2, clock_timestamp() + $3::interval, $4)
+INSERT INTO session (id, token_hash, expires_at, device, embed_channel_id, embed_origin)
+VALUES ($1, $2, clock_timestamp() + $3::interval, $4, $5, $6)
 """
 _RENEW: Final = """
 UPDATE session
@@ -81,6 +83,19 @@ class SessionLimits:
     idle_seconds: int = 60 * 86_400
     absolute_seconds: int = 365 * 86_400
     renewal_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a session without a cookie belongs: its token is nothing anywhere else, nor is a cookie's token there.
+
+    Attributes:
+        channel_id: whose chat is shown on another site.
+        origin: of the requests that bring the token: our own for a frame, the other site's for a script in its page.
+    """
+
+    channel_id: UUID
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +126,14 @@ class Sessions:
         self._absolute = timedelta(seconds=limits.absolute_seconds)
         self._renewal = timedelta(seconds=limits.renewal_seconds)
 
-    async def find(self, token: str | None) -> Identity | None:
+    async def find(self, token: str | None, frame: Frame | None = None) -> Identity | None:
         """Who holds this token; None when there is no token, or no live session has it.
 
         A session that is found lives on: its idle time begins anew.
+
+        Args:
+            token: as it came.
+            frame: where it came from; None: in the cookie.
 
         Raises:
             Refusal: unavailable.
@@ -122,7 +141,7 @@ class Sessions:
         if token is None or _TOKEN.fullmatch(token) is None:
             return None
         with outages_refused():
-            row = await self._postgres.pool.fetchrow(_FIND, _hash(token), self._renewal)
+            row = await self._postgres.pool.fetchrow(_FIND, _hash(token), self._renewal, *_columns_of(frame))
             if row is None:
                 return None
             if row["stale"]:
@@ -139,11 +158,12 @@ class Sessions:
             row = await self._postgres.pool.fetchrow(_READ, session_id, self._renewal)
         return None if row is None else identity_of(row)
 
-    async def create_visitor(self, device: str | None = None) -> tuple[Identity, str]:
+    async def create_visitor(self, device: str | None = None, *, frame: Frame | None = None) -> tuple[Identity, str]:
         """Begin a visitor's session.
 
         Args:
             device: a short name of the browser; None: it is not known.
+            frame: where its token will come from; None: from a cookie.
 
         Returns:
             The visitor, and the token: hand it to the browser, it cannot be read again.
@@ -153,7 +173,9 @@ class Sessions:
         """
         token, session_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()
         with outages_refused():
-            await self._postgres.pool.execute(_BEGIN_VISITOR, session_id, _hash(token), self._idle, device)
+            await self._postgres.pool.execute(
+                _BEGIN_VISITOR, session_id, _hash(token), self._idle, device, *_columns_of(frame)
+            )
         return Identity(session_id=session_id), token
 
     async def is_former(self, token: str | None) -> bool:
@@ -168,7 +190,9 @@ class Sessions:
         with outages_refused():
             return bool(await self._postgres.pool.fetchval(_IS_FORMER, _hash(token), _AT_ONCE))
 
-    async def sign_in(self, session_id: UUID | None, user_id: UUID, *, device: str | None = None) -> SignIn:
+    async def sign_in(
+        self, session_id: UUID | None, user_id: UUID, *, device: str | None = None, frame: Frame | None = None
+    ) -> SignIn:
         """Give the session of a visitor to the user who has just proven who they are, and rotate its token.
 
         One transaction, under the session's lock: a session is claimed by one user, for ever. What the visitor did in
@@ -180,6 +204,7 @@ class Sessions:
             session_id: of the caller's live session; None: there is none.
             user_id: who signs in.
             device: a short name of the browser; None: it is not known.
+            frame: where the caller's session belongs, and a fresh one will; None: to a cookie.
 
         Raises:
             Refusal: not_found, there is no such user; unavailable.
@@ -196,7 +221,7 @@ class Sessions:
             held = None if session_id is None else await conn.fetchrow(_LOCK, session_id, _AT_ONCE)
             moved = None if session_id is None or held is None else await claim(conn, session_id, user_id)
             if session_id is None or held is None or moved is None or not _is_rotated(moved.outcome, held):
-                await conn.execute(_BEGIN, fresh_id, user_id, digest, self._idle, device)
+                await conn.execute(_BEGIN, fresh_id, user_id, digest, self._idle, device, *_columns_of(frame))
                 tried.append((fresh_id, moved))
             else:
                 await conn.execute(_ROTATE, session_id, user_id, digest, self._idle, self._absolute, device)
@@ -224,6 +249,10 @@ def identity_of(row: asyncpg.Record) -> Identity:
     """Who holds a session, of a row with its `id`, `user_id`, `name` and `role`."""
     role = None if row["role"] is None else UserRole(row["role"])
     return Identity(session_id=row["id"], user_id=row["user_id"], name=row["name"], role=role)
+
+
+def _columns_of(frame: Frame | None) -> tuple[UUID | None, str | None]:
+    return (None, None) if frame is None else (frame.channel_id, frame.origin)
 
 
 def _hash(token: str) -> bytes:

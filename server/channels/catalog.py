@@ -28,6 +28,7 @@ class Channel:
         subscriber_count: as YouTube says; None means unknown, which is not 0. The next two likewise.
         activated_at: when the goal was reached; None until then.
         model: the model of its own; None means the one of the configuration.
+        embed_origins: whose pages may show its chat, as browsers write origins.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class Channel:
     activated_at: datetime | None
     created_at: datetime
     model: str | None
+    embed_origins: list[str]
 
 
 class ChannelSort(StrEnum):
@@ -72,6 +74,7 @@ _COLUMNS: Final = (
     channel.c.activated_at,
     channel.c.created_at,
     channel.c.model,
+    channel.c.embed_origins,
 )
 
 _FIND: Final = f"SELECT {', '.join(column.name for column in _COLUMNS)} FROM channel WHERE "  # noqa: S608 - no input

@@ -86,6 +86,32 @@ def show(
     out.print(lines)
 
 
+@commands.command()
+def embed(
+    channel: Annotated[str, typer.Argument(help="Handle or id.")],
+    *,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="A site whose pages may show the chat, such as https://fans.example.")
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="No site may show it any more.")] = False,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show which sites may show a channel's chat, or say which: those that are named, and no others."""
+    found = asyncio.run(_find(channel, data_dir))
+    if found is None:
+        raise fail(f"There is no channel {channel}.", "`tallylight channel list` shows those there are.")
+    origins = found.embed_origins
+    if origin or nobody:
+        origins = asyncio.run(_allow(found, origin or [], data_dir))
+    if as_json:
+        print_json({"channel": found.name, "origins": origins})
+    elif origins:
+        out.print(escape("\n".join(origins)))
+    else:
+        out.print(f"No site may show the chat of {found.name}.")
+
+
 async def _add(new: "NewChannel", data_dir: Path | None) -> Any:
     from server.channels.adding import add_channel
 
@@ -98,6 +124,13 @@ async def _find(id_or_name: str, data_dir: Path | None) -> "Channel | None":
 
     async with open_postgres(data_dir) as postgres:
         return await Catalog(postgres).find(id_or_name)
+
+
+async def _allow(channel: "Channel", origins: list[str], data_dir: Path | None) -> list[str]:
+    from server.channels.embedding import Embedding
+
+    async with open_postgres(data_dir) as postgres:
+        return await Embedding(postgres).allow(channel.id, origins, by_user_id=None)
 
 
 async def _read_all(data_dir: Path | None) -> "list[Channel]":

@@ -2,6 +2,7 @@
 // Attributes: channel (required), heading (until the title is known), greeting, starters (one a line), mode (inline or
 // bubble), placement (end or start), open, color-scheme (light or dark; by default the page's), base (the server; by
 // default where this file came from). Methods: see below. Looks: the custom properties in styles.js, and `part`s.
+// Set before it is connected, `Socket` opens its connections in the place of WebSocket.
 // Events: chat-ready, chat-open, chat-close, chat-started, chat-limit, chat-error {code}; chat-channel {status,
 // activationFunding, activationGoal, creditBalance}, chat-credit {balance}. None carries a message's text.
 import {ChatView} from './chat-view.js';
@@ -73,6 +74,7 @@ export class ChannelChat extends HTMLElement {
   #options() {
     return {
       base: new URL(this.getAttribute('base') ?? '/', import.meta.url),
+      Socket: this.Socket,
       channel: this.getAttribute('channel'),
       heading: this.getAttribute('heading'),
       greeting: this.getAttribute('greeting'),

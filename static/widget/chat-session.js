@@ -33,11 +33,11 @@ export class ChatSession {
   #visit = 0;
   #timers = new Set();
 
-  constructor({base, channel, memory, view}) {
+  constructor({base, channel, memory, view, Socket}) {
     this.#channel = channel;
     this.#memory = memory;
     this.#view = view;
-    this.#socket = new ChatSocket(base, this);
+    this.#socket = new ChatSocket(base, this, Socket);
     if (memory.chat) this.chat = this.#unread(memory.chat);
   }
 

@@ -23,6 +23,7 @@ export class ChatSocket {
 
   #url;
   #listener;
+  #Socket;
   #socket = null;
   #replies = new Map();
   #nextRid = 1;
@@ -33,10 +34,11 @@ export class ChatSocket {
   #heartbeatMs = DEFAULT_HEARTBEAT_MS;
   #reconnectJitterMs = DEFAULT_RECONNECT_JITTER_MS;
 
-  /** `base` is the server's address. */
-  constructor(base, listener) {
+  /** `base` is the server's address, `Socket` what opens connections. */
+  constructor(base, listener, Socket = WebSocket) {
     this.#url = new URL('ws', String(base).replace('http', 'ws'));
     this.#listener = listener;
+    this.#Socket = Socket;
   }
 
   /** Connect, and stay connected until `stop`. */
@@ -80,7 +82,7 @@ export class ChatSocket {
 
   #connect() {
     clearTimeout(this.#timer);
-    const socket = new WebSocket(this.#url, [PROTOCOL]);
+    const socket = new this.#Socket(this.#url, [PROTOCOL]);
     this.#socket = socket;
     socket.onopen = () => this.#send({t: 'hello', rid: this.#nextRid++, client: CLIENT});
     socket.onmessage = ({data}) => this.#hear([JSON.parse(data)].flat());

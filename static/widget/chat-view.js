@@ -59,8 +59,8 @@ export class ChatView {
         earlier: id => this.#showEarlier(id),
       },
     });
-    const {base, channel} = options;
-    this.#session = new ChatSession({base, channel, memory: this.#memory, view: this.#listener()});
+    const {base, channel, Socket} = options;
+    this.#session = new ChatSession({base, channel, memory: this.#memory, view: this.#listener(), Socket});
     this.frame.name(this.#title);
     this.frame.composer.text = this.#memory.draft ?? '';
     if (this.#memory.pending) this.#propose(this.#memory.pending.text);
@@ -72,7 +72,7 @@ export class ChatView {
   }
 
   get #isOwnSite() {
-    return this.#options.base.origin === location.origin;
+    return this.#options.base.origin === location.origin && top === self;
   }
 
   get #title() {

@@ -29,6 +29,7 @@ WHO = ("nobody", "visitor", "user", "admin", "key")
 OUTCOMES: Mapping[Access, Mapping[str, object]] = {
     Access.ANYBODY: dict.fromkeys(WHO, PASSED),
     Access.OWN_PAGE: {**dict.fromkeys(WHO, PASSED), "key": 403},
+    Access.EMBED: dict.fromkeys(WHO, PASSED),
     Access.SIGNED: {},
     Access.CALLER: {"nobody": 401, "visitor": PASSED, "user": PASSED, "admin": PASSED, "key": PASSED},
     Access.PERSON: {"nobody": 401, "visitor": PASSED, "user": PASSED, "admin": PASSED, "key": 403},
@@ -140,7 +141,7 @@ async def test_no_page_of_another_site_changes_anything(crowd: Crowd, forgery: s
 
 async def test_a_key_needs_no_origin(crowd: Crowd) -> None:
     for entry in CHANGES:
-        if entry.access is Access.CALLER:
+        if entry.access in {Access.CALLER, Access.EMBED}:
             answer = await crowd.ask("key", entry, {"accept": "application/json"})
             assert answer.status_code not in REFUSED, str(entry)
 
@@ -221,7 +222,7 @@ async def test_a_key_may_do_what_its_scope_says_and_nothing_else(crowd: Crowd, s
     keys = ApiKeys(crowd.site.postgres)
     _, crowd.secret = await keys.create("a program", [scope], owner_id=crowd.admin.user_id)
     for entry in TABLE:
-        if entry.access in {Access.CALLER, Access.ADMIN}:
+        if entry.access in {Access.CALLER, Access.EMBED, Access.ADMIN}:
             answer = await crowd.ask("key", entry)
             if scope_of(entry.operation, entry.method) is scope:
                 assert answer.status_code not in REFUSED, str(entry)

@@ -29,6 +29,7 @@ WITHOUT_SESSION: dict[str, tuple[int, str | None]] = {
     "/signin/sandbox": (404, "not_found"),  # whoever signs in has not signed in yet
     f"/checkout/{SOME_ID}": (404, "not_found"),  # whoever has the id of a contribution may pay it
     "/signout": (303, None),  # begins a visitor's session
+    "/api/ws-tickets": (400, "bad_request"),  # so does this, in a frame
 }
 """Routes that change something and ask for no session, with what nobody in particular gets there."""
 

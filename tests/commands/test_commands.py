@@ -81,6 +81,18 @@ def test_the_demonstration_gives_nothing_to_a_channel_of_somebody_else(
     }
 
 
+def test_sites_that_may_show_a_channel_are_named_and_taken_back(invoke: Invoke) -> None:
+    value(invoke("channel", "add", "lab", "--title", "The Lab", "--json"))
+    assert "No site may show the chat of lab." in invoke("channel", "embed", "lab").stdout
+    named = ("--origin", "https://Fans.Example/", "--origin", "http://localhost:3000")
+    listed = {"channel": "lab", "origins": ["https://fans.example", "http://localhost:3000"]}
+    assert value(invoke("channel", "embed", "lab", *named, "--json")) == listed
+    assert value(invoke("channel", "embed", "lab", "--json")) == listed
+    assert value(invoke("channel", "embed", "lab", "--nobody", "--json"))["origins"] == []
+    assert invoke("channel", "embed", "lab", "--origin", "https://*.example").exit_code == 1
+    assert invoke("channel", "embed", "absent").exit_code == 1
+
+
 def test_a_channel_is_added_and_shown(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "persona.txt").write_text("You are a lighthouse.")
     added = invoke(

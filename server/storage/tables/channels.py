@@ -1,6 +1,18 @@
 """Channels, what their AI was told (frozen contexts), their figures by day, and their boosts."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from server.domain.channels import ChannelBoostType, ChannelStatus
 from server.storage.tables.base import (
@@ -36,6 +48,7 @@ channel = Table(
     Column("model", Text),  # NULL: the model of the configuration
     moment_of_writing(),
     moment_of_writing("updated_at"),
+    Column("embed_origins", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # whose pages may show the chat
     UniqueConstraint("name"),
     one_of("status", ChannelStatus),
     CheckConstraint("name = lower(name) AND name <> ''", name="name_is_lower_case"),
@@ -44,7 +57,14 @@ channel = Table(
     CheckConstraint("activation_funding_cents BETWEEN 0 AND activation_goal_cents", name="activation_funding"),
     CheckConstraint("credit_balance >= 0", name="credit_balance"),
     CheckConstraint("ledger_version >= 0", name="ledger_version"),
+    CheckConstraint("cardinality(embed_origins) <= 20", name="embed_origins"),
     postgresql_with={"fillfactor": 50},  # the row that every charge updates: room for heap-only tuples
+)
+Index(
+    "ix_channel_embed_origins",
+    channel.c.embed_origins,
+    postgresql_using="gin",
+    postgresql_where=channel.c.embed_origins != text("'{}'"),
 )
 
 channel_context = Table(

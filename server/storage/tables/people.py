@@ -88,9 +88,12 @@ session = Table(
     Column("device", Text),  # such as "Firefox on Windows"; NULL: the browser did not say
     moment("signed_in_at"),  # when the token was made anew; NULL: a visitor's
     sha256_column("former_hash", optional=True),  # the token before that: it opens nothing, and is known
+    reference("embed_channel_id", "channel", optional=True),  # in whose frame it was begun; NULL: it has a cookie
+    Column("embed_origin", Text),  # whose requests may bring its token; NULL: it has a cookie
     UniqueConstraint("token_hash"),
     sha256_check("token_hash"),
     sha256_check("former_hash"),
+    CheckConstraint("(embed_channel_id IS NULL) = (embed_origin IS NULL)", name="embed_is_whole"),
     postgresql_with={"fillfactor": 80},
 )
 Index("ix_session_former_hash", session.c.former_hash, postgresql_where=session.c.former_hash.is_not(None))

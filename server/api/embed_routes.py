@@ -1,0 +1,42 @@
+"""The routes of chats on other sites."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import BaseRoute, Route
+
+from server.api.embed_page import EmbedPageEndpoints
+from server.api.embed_settings import EmbedSettingsEndpoints
+from server.api.tickets import TicketEndpoints
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedEndpoints:
+    """What these routes lead to."""
+
+    page: EmbedPageEndpoints
+    settings: EmbedSettingsEndpoints
+    tickets: TicketEndpoints
+
+
+def embed_routes(embeds: EmbedEndpoints) -> list[BaseRoute]:
+    """Every address of them."""
+    settings = embeds.settings
+    return [
+        Route("/embed/{name}", embeds.page.embed),
+        Route("/api/ws-tickets", embeds.tickets.create_ticket, methods=["POST"]),
+        Route("/admin/channels/{name}/embed", settings.embed_page),
+        Route("/admin/channels/{name}/embed", settings.save_embed, methods=["POST"]),
+        Route("/api/admin/channels/{name}/embed", settings.get_embed),
+        Route("/api/admin/channels/{name}/embed", settings.set_embed, methods=["PUT"]),
+    ]
+
+
+def described_embeds() -> EmbedEndpoints:
+    """The classes in the place of their instances, for the document."""
+    classes: dict[str, Any] = {
+        "page": EmbedPageEndpoints,
+        "settings": EmbedSettingsEndpoints,
+        "tickets": TicketEndpoints,
+    }
+    return EmbedEndpoints(**classes)
