@@ -17,15 +17,7 @@ from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
 from server.auth.notices import Notices
 from server.auth.providers.provider import Provider, Trouble
-from server.auth.signing_in import (
-    ANSWER_CHARACTERS_MAX,
-    Arrival,
-    SignInFailed,
-    SigningIn,
-    next_path_of,
-    things_of,
-    told_of,
-)
+from server.auth.signing_in import Arrival, SignInFailed, SigningIn, answer_of, next_path_of, things_of, told_of
 from server.auth.visitors import Visitors
 from server.domain.devices import device_of
 from server.domain.errors import Code, Refusal
@@ -173,7 +165,7 @@ class SignInEndpoints:
     async def finish_sign_in(self, request: Request) -> Response:
         """`GET /signin/{provider}/callback`: back from the provider, with `code` and `state`, or with `error`."""
         provider = self._signing_in.provider(request.path_params["provider"])
-        answer = _answer_of(request)
+        answer = answer_of(request.query_params.multi_items())
         # A HEAD request is nobody's return: it may not use the code up.
         attempt = self._attempts.find(request, answer.get("state", "")) if request.method == "GET" else None
         caller = await self._visitors.find(request)
@@ -211,17 +203,6 @@ class SignInEndpoints:
     def _label(self, name: str | None) -> str | None:
         provider = self._signing_in.providers.get(name or "")
         return None if provider is None else provider.label
-
-
-def _answer_of(request: Request) -> dict[str, str]:
-    """The query of a callback; a word that stands twice, or is absurdly long, counts as none."""
-    pairs = request.query_params.multi_items()
-    names = [name for name, _ in pairs]
-    return {
-        name: word
-        for name, word in pairs
-        if names.count(name) == 1 and len(word) <= ANSWER_CHARACTERS_MAX and "\0" not in word
-    }
 
 
 def _failed(provider: Provider, failure: SignInFailed, next_path: str, *, is_link: bool) -> Response:

@@ -1,6 +1,6 @@
 """Signing in, from the button to the session: with whom, what they say, whose account it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from server.storage.postgres import Postgres
 
 ANSWER_CHARACTERS_MAX: Final = 4_096
 """Of each word with which a provider sends the browser back."""
+_WORDS: Final = frozenset({"code", "error", "iss", "state"})
 
 
 class SignInFailed(Exception):
@@ -161,6 +162,25 @@ class SigningIn:
             raise SignInFailed(Trouble.ELSEWHERE, elsewhere.providers) from elsewhere
         signed_in = await self._sessions.sign_in(None if caller is None else caller.session_id, user_id, device=device)
         return Arrival(provider, signed_in, signed_in.identity.name or found.profile.name)
+
+
+def answer_of(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What a provider says through the browser (RFC 6749, 4.1.2; RFC 9207, 2).
+
+    A word that stands twice, or is absurdly long, counts as none. The query is anybody's: it is gone through once.
+    """
+    answer: dict[str, str] = {}
+    twice: set[str] = set()
+    for name, word in query:
+        if name in answer:
+            twice.add(name)
+        elif name in _WORDS:
+            answer[name] = word
+    return {
+        name: word
+        for name, word in answer.items()
+        if name not in twice and len(word) <= ANSWER_CHARACTERS_MAX and "\0" not in word
+    }
 
 
 def next_path_of(text: str) -> str:
