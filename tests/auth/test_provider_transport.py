@@ -74,6 +74,10 @@ async def test_a_client_that_is_done_takes_no_connection_of_the_others_along(cli
         ("ftp://login.example/", False),
         ("https:///token", False),
         ("http://[", False),
+        ("https://login.example:65536/token", False),
+        ("https://login.example:port/token", False),
+        ("https://login example/token", False),
+        ("https://login.example/to\tken", False),
         ("", False),
     ],
 )

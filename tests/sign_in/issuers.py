@@ -44,6 +44,7 @@ class Lies:
         claims: changes the claims of an ID token.
         description: changes what it says of itself.
         answer: changes what the token endpoint answers.
+        written: changes the bytes of that answer.
         userinfo: what the userinfo endpoint answers; there is none where this is empty.
         algorithm: with which it signs; ``none`` signs nothing, ``HS256`` with its public key.
         has_wrong_key: whether it signs with another key under the same id.
@@ -53,6 +54,7 @@ class Lies:
     claims: Change = _truth
     description: Change = _truth
     answer: Change = _truth
+    written: Callable[[bytes], bytes] = bytes
     userinfo: dict[str, Any] = field(default_factory=dict)
     algorithm: str = ALGORITHM
     has_wrong_key: bool = False
@@ -145,6 +147,10 @@ async def running_issuer(redirect_uris: list[str]) -> AsyncIterator[RunningIssue
 
             return note
 
+        async def token(request: Request) -> Response:
+            answer = await pages.token(request)
+            return Response(issuer.lies.written(bytes(answer.body)), answer.status_code, media_type="application/json")
+
         async def userinfo(request: Request) -> Response:
             assert request.headers["authorization"].startswith("Bearer ")
             return JSONResponse(issuer.lies.userinfo)
@@ -156,7 +162,7 @@ async def running_issuer(redirect_uris: list[str]) -> AsyncIterator[RunningIssue
                 Route("/jwks", noted(pages.keys)),
                 Route("/authorize", noted(pages.choose), methods=["GET"]),
                 Route("/authorize", noted(pages.chosen), methods=["POST"]),
-                Route("/token", noted(pages.token), methods=["POST"]),
+                Route("/token", noted(token), methods=["POST"]),
             ]
         )
         async with serving(app, listener):

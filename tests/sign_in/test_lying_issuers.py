@@ -95,6 +95,10 @@ LIES = {
     "no ID token": Lies(answer=lambda answer: {k: v for k, v in answer.items() if k != "id_token"}),
     "no access token": Lies(answer=lambda answer: {k: v for k, v in answer.items() if k != "access_token"}),
     "an ID token that is none": Lies(answer=lambda answer: {**answer, "id_token": "x.y.z"}),
+    "half a character in an access token": Lies(written=lambda body: body.replace(b'token":"', b'token":"\\ud800')),
+    "half a character as a kind of token": Lies(written=lambda body: body.replace(b"Bearer", b"\\ud800")),
+    "a token that lives for ever and ever": Lies(written=lambda body: body.replace(b"3600", b"1e999")),
+    "an answer that is no object": Lies(written=lambda body: b"[%s]" % body),
     "an error": Lies(answer=lambda answer: {"error": "invalid_grant"}),
 }
 
@@ -126,6 +130,9 @@ async def test_a_clock_that_is_a_little_off_is_forgiven(
         {"authorization_endpoint": "javascript:alert(1)"},
         {"token_endpoint": "http://login.example/token"},
         {"token_endpoint": 7},
+        {"token_endpoint": "http://127.0.0.1:99999/token"},
+        {"jwks_uri": "http://127.0.0.1:port/jwks"},
+        {"authorization_endpoint": "https://login example/authorize"},
     ],
 )
 async def test_an_issuer_that_describes_itself_wrongly_is_not_asked(

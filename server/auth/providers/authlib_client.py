@@ -22,6 +22,8 @@ DEADLINE_SECONDS: Final = 10.0
 """For everything that one request of a browser needs to ask a provider."""
 TOKEN_CHARACTERS_MAX: Final = 32_768
 _FAR_SECONDS: Final = 10 * 365 * 86_400
+_STUMBLES: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""Whatever the library stumbles over was sent by somebody who is not to be believed."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,8 +86,7 @@ async def troubles_named(provider: str) -> AsyncIterator[None]:
         raise
     except (httpx2.HTTPError, TimeoutError) as error:
         raise _told(provider, Trouble.UNREACHABLE, error) from error
-    except (OAuthError, JoseError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        # Whatever the library stumbles over was sent by somebody who is not to be believed.
+    except (OAuthError, JoseError, httpx2.InvalidURL, *_STUMBLES) as error:
         raise _told(provider, Trouble.UNTRUSTED, error) from error
 
 
@@ -100,7 +101,7 @@ def tokens_of(answer: Mapping[str, Any]) -> ProviderTokens:
     """What a token endpoint answered (RFC 6749, 5.1).
 
     Raises:
-        ProviderFailure: untrusted: there is no access token, or one of an absurd length.
+        ProviderFailure: untrusted: there is no access token, or one that is no printable ASCII of a usual length.
     """
     access_token = _text(answer, "access_token")
     if access_token is None:
@@ -119,7 +120,8 @@ def _text(answer: Mapping[str, Any], name: str) -> str | None:
     value = answer.get(name)
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or len(value) > TOKEN_CHARACTERS_MAX or "\0" in value:
+    # Tokens, their types and scopes are printable ASCII (RFC 6749, appendix A).
+    if not isinstance(value, str) or len(value) > TOKEN_CHARACTERS_MAX or not (value.isascii() and value.isprintable()):
         raise ProviderFailure(Trouble.UNTRUSTED, f"{name} is no text of a usual length")
     return value
 

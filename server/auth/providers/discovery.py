@@ -136,9 +136,10 @@ def is_safe_address(url: str, issuer: str) -> bool:
     """Whether an issuer may send us there: over TLS, or on this machine where the issuer is on this machine too."""
     try:
         parts, home = urlsplit(url), urlsplit(issuer)
+        _ = parts.port  # raises ValueError where it is none
     except ValueError:
         return False
-    if not parts.hostname or "@" in parts.netloc:
+    if not parts.hostname or "@" in parts.netloc or " " in url or not url.isprintable():
         return False
     is_at_home = home.scheme == "http" and is_loopback(home.hostname or "") and is_loopback(parts.hostname)
     return parts.scheme == "https" or (parts.scheme == "http" and is_at_home)
