@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
-from server.auth.account_tokens import AccountTokens
+from server.auth.account_tokens import LOOK_SECONDS, AccountTokens
 from server.auth.providers.making import make_providers
 from server.auth.providers.options import SignInOptions
 from server.auth.providers.provider import ProviderFailure, ProviderTokens, Trouble
@@ -112,6 +113,61 @@ async def test_one_that_is_over_is_refreshed_once_however_many_ask(
     after = await sealed(postgres)
     assert after["refresh_token"] != before["refresh_token"]
     assert after["id_token"] == before["id_token"]
+
+
+async def test_two_nodes_refresh_once(
+    account_id: UUID, issuer: RunningIssuer, transport: ProviderTransport, postgres: Postgres
+) -> None:
+    """A refresh token of this issuer works once: whoever showed it a second time would be told to sign in again."""
+    nodes = [made(postgres, issuer, transport, SECRET) for _ in range(3)]
+    for _ in range(3):
+        await expire(postgres)
+        asked = issuer.asked.count("/token")
+        fresh = await asyncio.gather(*(node.live_access_token(account_id) for node in nodes))
+        assert len(set(fresh)) == 1
+        assert issuer.asked.count("/token") == asked + 1
+    assert (await sealed(postgres))["refresh_token"] is not None
+
+
+async def test_a_node_that_died_while_it_refreshed_keeps_nobody_out_for_longer_than_its_lease(
+    tokens: AccountTokens, account_id: UUID, postgres: Postgres
+) -> None:
+    old = await tokens.live_access_token(account_id)
+    await expire(postgres)
+    seconds = "UPDATE account SET refreshing_until = clock_timestamp() + $1::interval"
+    await postgres.pool.execute(seconds, timedelta(seconds=LOOK_SECONDS * 2))
+    assert await tokens.live_access_token(account_id) != old
+
+
+async def test_an_id_token_that_nobody_has_checked_is_not_kept(
+    tokens: AccountTokens, account_id: UUID, issuer: RunningIssuer, postgres: Postgres
+) -> None:
+    before = await sealed(postgres)
+    issuer.lies = Lies(answer=lambda answer: {**answer, "id_token": "x.y.z"})
+    await expire(postgres)
+    assert await tokens.live_access_token(account_id)
+    assert (await sealed(postgres))["id_token"] == before["id_token"]
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "temporarily_unavailable", "slow_down"])
+async def test_an_error_that_is_not_about_the_refresh_token_does_not_lose_it(
+    tokens: AccountTokens, account_id: UUID, issuer: RunningIssuer, postgres: Postgres, error: str
+) -> None:
+    await expire(postgres)
+    issuer.lies = Lies(answer=lambda answer: {"error": error})
+    with pytest.raises(ProviderFailure):
+        await tokens.live_access_token(account_id)
+    assert (await sealed(postgres))["refresh_token"] is not None
+
+
+async def test_an_issuer_that_describes_itself_wrongly_for_a_while_costs_no_refresh_token(
+    tokens: AccountTokens, account_id: UUID, issuer: RunningIssuer, postgres: Postgres
+) -> None:
+    await expire(postgres)
+    issuer.lies = Lies(description=lambda said: {**said, "issuer": "https://portal.example"})
+    with pytest.raises(ProviderFailure):
+        await tokens.live_access_token(account_id)
+    assert (await sealed(postgres))["refresh_token"] is not None
 
 
 async def test_a_provider_that_keeps_its_refresh_token_does_not_lose_us_ours(

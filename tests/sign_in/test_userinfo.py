@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from server.auth.providers.openid import both_claims
 from server.auth.providers.options import SignInOptions
 from server.logs import TALKATIVE
 from server.storage.postgres import Postgres
@@ -52,6 +53,40 @@ async def test_the_userinfo_of_somebody_else_signs_nobody_in(
     assert await postgres.pool.fetchval('SELECT count(*) FROM "user"') == 0
 
 
+async def test_an_address_that_is_vouched_for_does_not_vouch_for_another(
+    browser: SigningBrowser, issuer: RunningIssuer, postgres: Postgres
+) -> None:
+    def nameless(claims: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in claims.items() if name != "name"}
+
+    issuer.lies = Lies(claims=nameless, userinfo={"sub": "mara", "name": "Mara", "email": "jonas@people.example"})
+    assert notice_of(await browser.sign_in("mara", "tide")) == "Signed in as Mara."
+    assert await postgres.pool.fetchval('SELECT email FROM "user"') == "mara@people.example"
+
+
+@pytest.mark.parametrize(
+    ("signed", "more", "address"),
+    [
+        ({"email": "a@x.example", "email_verified": True}, {"email": "b@x.example"}, ("a@x.example", True)),
+        ({"email": "a@x.example"}, {"email": "b@x.example", "email_verified": True}, ("a@x.example", None)),
+        ({"email_verified": True}, {"email": "b@x.example"}, ("b@x.example", None)),
+        ({"email": None}, {"email": "b@x.example", "email_verified": True}, ("b@x.example", True)),
+        ({}, {}, (None, None)),
+    ],
+)
+def test_whoever_names_an_address_says_whether_it_is_proven(
+    signed: dict[str, Any], more: dict[str, Any], address: tuple[str | None, bool | None]
+) -> None:
+    claims = both_claims(signed, more)
+    assert (claims["email"], claims["email_verified"]) == address
+
+
+async def test_a_token_that_lives_for_a_minute_is_used_in_it(browser: SigningBrowser, issuer: RunningIssuer) -> None:
+    said = {"sub": "mara", "name": "Mara of the club"}
+    issuer.lies = Lies(claims=thin, userinfo=said, answer=lambda answer: {**answer, "expires_in": 30})
+    assert notice_of(await browser.sign_in("mara", "tide")) == "Signed in as Mara of the club."
+
+
 async def test_who_is_told_in_the_token_is_not_asked_for(browser: SigningBrowser, issuer: RunningIssuer) -> None:
     issuer.lies = Lies(userinfo={"sub": "mara", "name": "Another name"})
     assert notice_of(await browser.sign_in("mara", "tide")) == "Signed in as Mara Keller."
@@ -82,3 +117,15 @@ async def test_nothing_of_a_sign_in_stands_in_the_log(
     assert "sign_in_failed" in logged
     assert len(secrets) > 10
     assert [secret for secret in secrets if len(secret) > 12 and secret in logged] == []
+
+
+async def test_a_code_of_the_standard_says_in_the_log_what_is_wrong(
+    browser: SigningBrowser, issuer: RunningIssuer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for error in ("invalid_client", "a secret of theirs"):
+        issuer.lies = Lies(answer=lambda answer, error=error: {"error": error})  # type: ignore[misc]
+        assert "could not be verified" in str(trouble_of(await browser.sign_in("mara", "tide")))
+    logged = "".join(capfd.readouterr())
+    assert "invalid_client" in logged
+    assert "a secret of theirs" not in logged
+    assert "OAuthError" in logged

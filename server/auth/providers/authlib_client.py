@@ -24,6 +24,21 @@ TOKEN_CHARACTERS_MAX: Final = 32_768
 _FAR_SECONDS: Final = 10 * 365 * 86_400
 _STUMBLES: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """Whatever the library stumbles over was sent by somebody who is not to be believed."""
+_TOLD_ERRORS: Final = frozenset(
+    {
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        # GitHub's
+        "bad_verification_code",
+        "incorrect_client_credentials",
+        "redirect_uri_mismatch",
+    }
+)
+"""With which token endpoints say what is wrong (RFC 6749, 5.2)."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +74,7 @@ def make_client(
             "scope": scope,
             "code_challenge_method": "S256",
             "token_endpoint_auth_method": auth_method,
+            "leeway": 0,  # what lives for a minute only may be used in that minute, to ask who it is
             **client_options(transport),
         },
         **metadata,
@@ -91,8 +107,10 @@ async def troubles_named(provider: str) -> AsyncIterator[None]:
 
 
 def _told(provider: str, trouble: Trouble, error: Exception) -> ProviderFailure:
-    """Logged by its kind alone: texts of such errors hold what was sent, codes and tokens included."""
-    why = type(error).__name__
+    """Logged by its kind, or its code where that is a known one: texts of such errors hold what was sent, codes and
+    tokens included."""
+    code = error.error if isinstance(error, OAuthError) else None
+    why = code if isinstance(code, str) and code in _TOLD_ERRORS else type(error).__name__
     log.warning("sign_in_failed", provider=provider, trouble=trouble.value, why=why)
     return ProviderFailure(trouble, why)
 

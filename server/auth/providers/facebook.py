@@ -55,9 +55,9 @@ class Facebook:
         """See `Provider.refresh`; there are no refresh tokens here.
 
         Raises:
-            ProviderFailure: untrusted, always.
+            ProviderFailure: denied, always.
         """
-        raise ProviderFailure(Trouble.UNTRUSTED, "Facebook gives no refresh tokens")
+        raise ProviderFailure(Trouble.DENIED, "Facebook gives no refresh tokens")
 
     async def _profile(self, token: Mapping[str, Any]) -> Profile:
         # Proves that whoever uses the token knows the secret: it may have been given to another application.
@@ -71,5 +71,13 @@ class Facebook:
             subject=user["id"],
             name=user.get("name"),
             email=user.get("email"),  # Facebook does not say whether it is theirs
-            image=user.get("picture", {}).get("data", {}).get("url"),
+            image=_picture(user),
         )
+
+
+def _picture(user: Mapping[str, Any]) -> Any:
+    """The address stands two levels down; whoever has no picture signs in without."""
+    found: Any = user
+    for name in ("picture", "data", "url"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

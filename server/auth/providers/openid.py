@@ -4,6 +4,8 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, Final
 
+from authlib.integrations.starlette_client import OAuthError
+
 from server.auth.attempts import Attempt
 from server.auth.providers.authlib_client import depart, make_client, tokens_of, troubles_named
 from server.auth.providers.discovery import Discovery, Metadata
@@ -17,6 +19,8 @@ LEEWAY_SECONDS: Final = 120
 """By how much the issuer's clock may differ from ours."""
 _OURS: Final = frozenset({"access_denied", "consent_required", "interaction_required", "login_required"})
 _THEIRS: Final = frozenset({"server_error", "temporarily_unavailable"})
+_WITHDRAWN: Final = frozenset({"invalid_grant", "bad_refresh_token"})
+"""What says that a refresh token is worth nothing any more (RFC 6749, 5.2; GitHub)."""
 
 
 class OpenIdProvider:
@@ -55,7 +59,8 @@ class OpenIdProvider:
                 raise ProviderFailure(Trouble.UNTRUSTED, "an answer without an ID token")
             claims = await self._claims(client, token, attempt.nonce)
             if metadata.userinfo_endpoint is not None and ("email" not in claims or "name" not in claims):
-                claims = claims | await self._more_claims(client, metadata.userinfo_endpoint, token, claims["sub"])
+                more = await self._more_claims(client, metadata.userinfo_endpoint, token, claims["sub"])
+                claims = both_claims(claims, more)
             return Identified(profile_of_claims(claims), tokens)
 
     async def refresh(self, refresh_token: str) -> ProviderTokens:
@@ -104,6 +109,16 @@ class OpenIdProvider:
         return dict(claims)
 
 
+def both_claims(signed: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """What an ID token and the userinfo endpoint say together; where both speak, the token counts.
+
+    Whoever names the address says whether it is proven: one that is vouched for does not vouch for another.
+    """
+    teller = more if signed.get("email") is None else signed
+    told = {name: value for name, value in signed.items() if value is not None}
+    return {**more, **told, **{name: teller.get(name) for name in ("email", "email_verified")}}
+
+
 def refuse_other_issuers(answer: Mapping[str, str], issuer: str, *, is_told: bool) -> None:
     """Check who the answer through the browser claims to come from (RFC 9207, 2.4), before anything is sent there.
 
@@ -141,5 +156,10 @@ def code_of(answer: Mapping[str, str]) -> str:
 async def refresh(client: Any, token_endpoint: str, refresh_token: str) -> ProviderTokens:
     """New tokens, through a client of Authlib's; see `Provider.refresh`."""
     async with client._get_oauth_client(**client.server_metadata) as http:  # noqa: SLF001 - it has no other way
-        token = await http.refresh_token(token_endpoint, refresh_token=refresh_token)
+        try:
+            token = await http.refresh_token(token_endpoint, refresh_token=refresh_token)
+        except OAuthError as error:
+            if error.error in _WITHDRAWN:
+                raise ProviderFailure(Trouble.DENIED, error.error) from error
+            raise
     return tokens_of(token)

@@ -148,6 +148,6 @@ class Provider(Protocol):
         """New tokens for an old refresh token, which may be worth nothing afterwards.
 
         Raises:
-            ProviderFailure: unreachable; untrusted, the provider does not take it any more.
+            ProviderFailure: denied, the provider does not take it any more; unreachable, untrusted: it may do so later.
         """
         ...

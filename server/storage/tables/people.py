@@ -71,6 +71,7 @@ account = Table(
     Column("scope", Text),
     Column("id_token", LargeBinary),
     moment_of_writing(),
+    moment("refreshing_until"),  # one node asks the provider for new tokens; NULL: none does
     UniqueConstraint("provider", "provider_account_id"),
 )
 Index("ix_account_user_id", account.c.user_id)
