@@ -198,7 +198,7 @@ class DevelopmentIssuer:
         if grant.asked.client is not client or grant.asked.redirect_uri != fields.get("redirect_uri"):
             raise OAuthRefusal("invalid_grant", "This code is somebody else's.")
         challenge = create_s256_code_challenge(fields.get("code_verifier", ""))
-        if not hmac.compare_digest(challenge, grant.asked.challenge):
+        if not hmac.compare_digest(challenge.encode(), grant.asked.challenge.encode()):
             raise OAuthRefusal("invalid_grant", "The verifier is not that of the challenge.")
         return self._tokens(grant, with_id_token=True)
 

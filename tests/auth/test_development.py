@@ -155,3 +155,8 @@ def test_somebody_is_chosen_or_named() -> None:
     assert person_of({"name": "n" * 60}) is not None
     for fields in ({}, {"person": "nobody"}, {"name": "n" * 61}, {"name": "a\u202eb"}):
         assert person_of(fields) is None
+
+
+def test_a_challenge_that_is_no_ascii_is_no_challenge(desk: Desk) -> None:
+    desk.query["code_challenge"] = "é" * 43
+    assert refused(desk, desk.code()) == "invalid_grant"

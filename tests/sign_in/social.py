@@ -42,6 +42,7 @@ class Social:
     Attributes:
         user: what GitHub says of the person.
         emails: what it says of their addresses.
+        emails_status: and the status with which it says so.
         person: what Facebook says.
         token: what the token endpoints answer beside the token; an error instead of it where there is one.
     """
@@ -49,6 +50,7 @@ class Social:
     url: str
     user: dict[str, Any] = field(default_factory=lambda: dict(OCTOCAT))
     emails: Any = field(default_factory=lambda: list(EMAILS))
+    emails_status: int = 200
     person: dict[str, Any] = field(default_factory=lambda: dict(PERSON))
     token: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Social:
         return JSONResponse(self.user) if self._is_known(request) else JSONResponse({}, 401)
 
     async def github_emails(self, request: Request) -> Response:
-        return JSONResponse(self.emails) if self._is_known(request) else JSONResponse({}, 401)
+        return JSONResponse(self.emails, self.emails_status) if self._is_known(request) else JSONResponse({}, 401)
 
     async def facebook_me(self, request: Request) -> Response:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

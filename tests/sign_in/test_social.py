@@ -72,6 +72,24 @@ async def test_facebook_tells_an_address_and_does_not_vouch_for_it(browser: Sign
     assert await users(postgres) == [("oauth", "facebook", "10222", "Mara Keller", "mara@people.example", False, None)]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_who_may_not_see_addresses_at_github_signs_people_in_without(
+    browser: SigningBrowser, social: Social, postgres: Postgres, status: int
+) -> None:
+    social.emails_status = status
+    assert await said(browser, "github") == "Signed in as The Octocat."
+    assert [row[4:6] for row in await users(postgres)] == [(None, False)]
+
+
+@pytest.mark.parametrize("picture", [None, {}, {"data": None}, "https://a.example", []])
+async def test_who_has_no_picture_at_facebook_signs_in(
+    browser: SigningBrowser, social: Social, postgres: Postgres, picture: Any
+) -> None:
+    social.person = {**social.person, "picture": picture}
+    assert await said(browser, "facebook") == "Signed in as Mara Keller."
+    assert [row[6] for row in await users(postgres)] == [None]
+
+
 @pytest.mark.parametrize("provider", ["github", "facebook"])
 async def test_an_error_that_comes_with_200_is_one(
     browser: SigningBrowser, social: Social, postgres: Postgres, provider: str

@@ -76,7 +76,7 @@ class Discovery:
         self._now = now
         self._asking = asyncio.Lock()
         self._read: tuple[float, Metadata] | None = None
-        self._failed: tuple[float, ProviderFailure] | None = None
+        self._failed: tuple[float, Trouble, str] | None = None
 
     async def read(self) -> Metadata:
         """The issuer as it was at most an hour ago; many who wait ask once.
@@ -88,11 +88,11 @@ class Discovery:
             if self._read is not None and self._now() < self._read[0] + KEPT_SECONDS:
                 return self._read[1]
             if self._failed is not None and self._now() < self._failed[0] + FAILED_SECONDS:
-                raise self._failed[1]
+                raise ProviderFailure(*self._failed[1:])
             try:
                 metadata = self._checked(await self._fetch())
             except ProviderFailure as failure:
-                self._failed = self._now(), failure
+                self._failed = self._now(), failure.trouble, str(failure)  # not itself: it holds on to who asked
                 raise
             self._read = self._now(), metadata
             return metadata

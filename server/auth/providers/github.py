@@ -14,6 +14,7 @@ from server.auth.providers.transport import ProviderTransport
 GITHUB_URL: Final = "https://github.com"
 GITHUB_API_URL: Final = "https://api.github.com"
 SCOPE: Final = "read:user user:email"
+_NOT_SHOWN: Final = frozenset({403, 404})
 
 
 class GitHub:
@@ -59,11 +60,7 @@ class GitHub:
         # Logins are given away and taken again; the number never is.
         if not isinstance(number, int) or isinstance(number, bool) or number <= 0:
             raise ProviderFailure(Trouble.UNTRUSTED, "a user without a number")
-        verified = [
-            entry["email"]
-            for entry in await self._get("/user/emails", token)
-            if entry["primary"] is True and entry["verified"] is True
-        ]
+        verified = [entry["email"] for entry in await self._emails(token) if _is_theirs(entry)]
         return profile_of(
             subject=str(number),
             name=user.get("name") or user.get("login"),
@@ -72,9 +69,24 @@ class GitHub:
             image=user.get("avatar_url"),
         )
 
-    async def _get(self, path: str, token: Mapping[str, Any]) -> Any:
-        answer = await self._client.get(
-            self._api_url + path, token=token, headers={"accept": "application/vnd.github+json"}
-        )
+    async def _emails(self, token: Mapping[str, Any]) -> Any:
+        """Their addresses; a GitHub App that was not given the permission to see them goes without."""
+        answer = await self._ask("/user/emails", token)
+        if answer.status_code in _NOT_SHOWN:
+            return []
         answer.raise_for_status()
         return answer.json()
+
+    async def _get(self, path: str, token: Mapping[str, Any]) -> Any:
+        answer = await self._ask(path, token)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def _ask(self, path: str, token: Mapping[str, Any]) -> Any:
+        return await self._client.get(
+            self._api_url + path, token=token, headers={"accept": "application/vnd.github+json"}
+        )
+
+
+def _is_theirs(entry: Mapping[str, Any]) -> bool:
+    return entry["primary"] is True and entry["verified"] is True
