@@ -175,13 +175,15 @@ class SignInEndpoints:
             )
         except SignInFailed as failure:
             next_path = "/" if attempt is None else attempt.next_path
+            # Who is not signed in any more could not see the page of accounts.
             is_link = attempt is not None and attempt.links_to is not None
-            response = _failed(provider, failure, next_path, is_link=is_link)
+            is_seen = caller is not None and caller.user_id is not None
+            response = _failed(provider, failure, next_path, is_link=is_link and is_seen)
         else:
             assert attempt is not None
             response = self._arrived(arrival, attempt.next_path)
         if attempt is not None:
-            self._attempts.remove(request, response, attempt)
+            self._attempts.remove(response, attempt)
         return response
 
     def _arrived(self, arrival: Arrival, next_path: str) -> Response:

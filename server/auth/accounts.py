@@ -57,6 +57,13 @@ class EmailElsewhere(Exception):
         self.providers = providers
 
 
+class AccountsFull(Refusal):
+    """There are as many accounts linked as there can be."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.CONFLICT, f"At most {ACCOUNTS_MAX} accounts can be linked.")
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One way for a user to sign in; its tokens are not here.
@@ -104,7 +111,7 @@ class Accounts:
             if held is not None:
                 await self._tokens.write(conn, held[0], found.tokens)
                 return held[1]
-            await _refuse_elsewhere(conn, found.profile, known)
+            await _refuse_elsewhere(conn, found.profile, [name for name in known if name != provider])
             profile = found.profile
             await conn.execute(_NEW_USER, user_id, profile.name, profile.email, profile.email_verified, profile.image)
             await conn.execute(_NEW_ACCOUNT, account_id, user_id, type_, provider, profile.subject)
@@ -118,7 +125,8 @@ class Accounts:
         """Add a way to sign in to a user who is signed in. Repeating it changes nothing but the tokens.
 
         Raises:
-            Refusal: conflict: the account is another user's, or there are 20; not_found: no such user; unavailable.
+            AccountsFull: there are 20.
+            Refusal: conflict: the account is another user's; not_found: no such user; unavailable.
         """
         account_id = new_id()
 
@@ -128,7 +136,7 @@ class Accounts:
                 raise Refusal(Code.CONFLICT, "That account belongs to somebody else here.")
             if held is None:
                 if await _count_locked(conn, user_id) >= ACCOUNTS_MAX:
-                    raise Refusal(Code.CONFLICT, f"At most {ACCOUNTS_MAX} accounts can be linked.")
+                    raise AccountsFull
                 await conn.execute(_NEW_ACCOUNT, account_id, user_id, type_, provider, found.profile.subject)
             await self._tokens.write(conn, account_id if held is None else held[0], found.tokens)
 
@@ -150,15 +158,20 @@ class Accounts:
             Refusal: not_found: absent or somebody else's; conflict: it is the last one; unavailable.
         """
 
+        tried = list[Account]()
+
         async def work(conn: Connection) -> Account:
             await _count_locked(conn, user_id)
             accounts = [_account(row) for row in await conn.fetch(_OF_USER, user_id)]
             chosen = next((one for one in accounts if one.id == account_id), None)
+            if chosen is None and tried:  # it was committed, and the reply was lost
+                return tried[-1]
             if chosen is None:
                 raise Refusal(Code.NOT_FOUND, "There is no such account.")
             if not any(one.provider in known for one in accounts if one.id != account_id):
                 raise Refusal(Code.CONFLICT, "This is the last way to sign in: link another one first.")
             await conn.execute("DELETE FROM account WHERE id = $1", account_id)
+            tried.append(chosen)
             return chosen
 
         with outages_refused():
@@ -188,12 +201,16 @@ class Accounts:
         return row["id"], row["user_id"]
 
 
-async def _refuse_elsewhere(conn: Connection, profile: Profile, known: Collection[str]) -> None:
-    """Nothing is said about an address that is not proven, or people could be looked up by theirs."""
+async def _refuse_elsewhere(conn: Connection, profile: Profile, others: Collection[str]) -> None:
+    """Nothing is said about an address that is not proven, or people could be looked up by theirs.
+
+    The person's own provider is none of the others: it says that somebody else has the address now, so whoever had it
+    before cannot be them, and there is nowhere to send them.
+    """
     if profile.email is None or not profile.email_verified:
         return
     await conn.execute(_LOCK, f"email {profile.email.lower()}")
-    rows = await conn.fetch(_ELSEWHERE, profile.email, list(known))
+    rows = await conn.fetch(_ELSEWHERE, profile.email, list(others))
     if rows:
         raise EmailElsewhere([row["provider"] for row in rows])
 

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from server.auth.sealing import Sealer, Unsealable
 
+HOST_PREFIX: Final = "__Host-"
+"""Binds a Secure cookie to this host (RFC 6265bis, 4.1.3.2)."""
 _MOMENT_BYTES: Final = 8
 
 
@@ -29,13 +31,13 @@ class SealedCookie:
         """Name it.
 
         Args:
-            name: without the prefix that binds a Secure cookie to this host (RFC 6265bis, 4.1.3.2).
+            name: without the prefix.
             sealer: of this cookie's purpose.
             secure: whether our origins are on https.
             lives_seconds: what is older counts as absent, whatever the browser keeps.
             now: Unix time in seconds.
         """
-        self.name = f"__Host-{name}" if secure else name
+        self.name = f"{HOST_PREFIX}{name}" if secure else name
         self._sealer = sealer
         self._secure = secure
         self._lives_seconds = lives_seconds

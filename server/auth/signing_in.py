@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from server.auth.accounts import Accounts, EmailElsewhere
+from server.auth.accounts import Accounts, AccountsFull, EmailElsewhere
 from server.auth.attempts import NEXT_CHARACTERS_MAX, Attempt
 from server.auth.providers.provider import Identified, Provider, ProviderFailure, Trouble
 from server.auth.sessions import Sessions, SignIn
@@ -148,6 +148,8 @@ class SigningIn:
     async def _link(self, provider: Provider, user_id: UUID, found: Identified) -> None:
         try:
             await self.accounts.link(user_id, provider.name, provider.type, found)
+        except AccountsFull as refusal:
+            raise SignInFailed(Trouble.FULL) from refusal
         except Refusal as refusal:
             if refusal.code is not Code.CONFLICT:
                 raise

@@ -11,6 +11,7 @@ from server.auth.providers.provider import Identified, Profile, ProviderTokens
 from server.auth.sealing import Keyring
 from server.domain.errors import Code, Refusal
 from server.storage.postgres import Postgres
+from tests.ledger.losing_proxy import open_through_a_losing_proxy
 from tests.support.rows import Rows
 
 ROUNDS = 5
@@ -102,3 +103,18 @@ async def test_an_account_that_outlived_its_user_is_nobody_s(accounts: Accounts,
     await postgres.pool.execute('UPDATE "user" SET deleted_at = clock_timestamp() WHERE id = $1', first)
     second = await sign_up(accounts, "tide", somebody("mara", "mara@people.example"))
     assert second not in (None, first)
+
+
+async def test_a_way_that_is_taken_away_and_the_reply_is_lost_is_taken_away(
+    accounts: Accounts, postgres_url: str
+) -> None:
+    user_id = await sign_up(accounts, "tide", somebody("t"))
+    assert user_id is not None
+    await accounts.link(user_id, "reef", "oidc", somebody("r"))
+    first, second = await accounts.of_user(user_id)
+    async with open_through_a_losing_proxy(postgres_url) as (postgres, proxy):
+        through = Accounts(postgres, AccountTokens(postgres, Keyring(["a secret of the tests"]), {}))
+        proxy.replies_to_lose = 1
+        assert await through.unlink(user_id, first.id, BOTH) == first
+        assert proxy.replies_to_lose == 0
+    assert await accounts.of_user(user_id) == [second]

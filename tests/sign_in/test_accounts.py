@@ -8,6 +8,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from server.auth.accounts import ACCOUNTS_MAX
+from server.auth.cookies import LOOPBACK_NAME
 from server.auth.providers.options import SignInOptions
 from server.storage.postgres import Postgres
 from tests.sign_in.browsers import SigningBrowser, notice_of, trouble_of
@@ -100,6 +102,42 @@ async def test_a_link_that_somebody_else_finishes_links_nothing(browser: Signing
     await browser.sign_in("jonas", "tide")  # the same browser, another user
     assert "too old" in str(trouble_of(await browser.arrive(address)))
     assert [provider for _, provider, _ in await accounts(postgres)] == ["tide", "tide"]
+
+
+async def test_who_is_not_signed_in_any_more_when_a_link_comes_back_is_told_so(
+    browser: SigningBrowser, postgres: Postgres
+) -> None:
+    await browser.sign_in("mara", "tide")
+    address = await browser.choose(await browser.depart("reef", intent="link", next="/me/accounts"), person="teo")
+    browser.http.cookies.delete(LOOPBACK_NAME)
+    page = await browser.arrive(address)
+    assert page.status_code == 200
+    assert "too old" in str(trouble_of(page))
+    assert 'value="/me/accounts"' in page.text
+    assert [provider for _, provider, _ in await accounts(postgres)] == ["tide"]
+
+
+async def test_who_has_as_many_accounts_as_there_can_be_is_told_so(browser: SigningBrowser, postgres: Postgres) -> None:
+    await browser.sign_in("mara", "tide")
+    await postgres.pool.execute(
+        """
+        INSERT INTO account (id, user_id, type, provider, provider_account_id)
+        SELECT gen_random_uuid(), user_id, type, provider, n::text FROM account, generate_series(2, $1) AS n
+        """,
+        ACCOUNTS_MAX,
+    )
+    assert "as many accounts linked as there can be" in str(trouble_of(await link(browser, "teo", "reef")))
+    assert len(await accounts(postgres)) == ACCOUNTS_MAX
+
+
+async def test_somebody_who_got_an_address_after_another_is_somebody_new(
+    new_browser: NewBrowser, issuers: tuple[RunningIssuer, RunningIssuer], postgres: Postgres
+) -> None:
+    """The provider vouches for it with another subject: there is nowhere else to send them."""
+    await new_browser().sign_in("mara", "tide")
+    issuers[0].lies = Lies(claims=lambda claims: {**claims, "sub": "the next Mara"})
+    assert notice_of(await new_browser().sign_in("mara", "tide")) == "Signed in as Mara Keller."
+    assert len({user_id for user_id, _, _ in await accounts(postgres)}) == 2
 
 
 async def test_the_same_address_elsewhere_says_where_to_sign_in(new_browser: NewBrowser, postgres: Postgres) -> None:

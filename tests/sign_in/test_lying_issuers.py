@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 import pytest
 
+from server.auth.attempts import ATTEMPTS_MAX, NEXT_CHARACTERS_MAX
 from server.auth.cookies import LOOPBACK_NAME
 from server.auth.providers.options import SignInOptions
 from server.storage.postgres import Postgres
@@ -239,6 +240,30 @@ async def test_three_tabs_may_sign_in_and_the_oldest_of_four_is_forgotten(browse
     assert trouble_of(await browser.arrive(addresses[0])) == EXPIRED
     for address in addresses[1:]:
         assert notice_of(await browser.arrive(address)) is not None
+
+
+async def test_tabs_that_begin_at_once_all_arrive(browser: SigningBrowser) -> None:
+    await browser.http.get("/signin")
+    departures = await asyncio.gather(*(browser.depart("tide") for _ in range(ATTEMPTS_MAX)))
+    for address in [await browser.choose(departure, person="mara") for departure in departures]:
+        assert notice_of(await browser.arrive(address)) is not None
+
+
+async def test_a_tab_that_arrives_touches_nothing_that_another_keeps(browser: SigningBrowser) -> None:
+    address = await browser.choose(await browser.depart("tide"), person="mara")
+    before = set(browser.http.cookies)
+    await browser.depart("tide")
+    (others,) = set(browser.http.cookies) - before
+    answer = await browser.http.get(address)
+    assert not any(header.startswith(f"{others}=") for header in answer.headers.get_list("set-cookie"))
+
+
+async def test_the_longest_way_back_fits_a_cookie(browser: SigningBrowser) -> None:
+    for letter in ("n", '"', "\N{GRINNING FACE}"):
+        await browser.depart("tide", next="/" + letter * (NEXT_CHARACTERS_MAX - 1))
+    kept = {name: value for name, value in browser.http.cookies.items() if name.startswith("tallylight_signin_")}
+    assert len(kept) == 3
+    assert max(len(name) + len(value) for name, value in kept.items()) < 4_096
 
 
 async def test_an_issuer_that_is_not_there_is_said_to_be(

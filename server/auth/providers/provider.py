@@ -30,6 +30,9 @@ class Trouble(StrEnum):
     TAKEN = "taken"
     """The account that was to be linked is somebody else's here."""
 
+    FULL = "full"
+    """As many accounts are linked as there can be."""
+
 
 class ProviderFailure(Exception):
     """Nobody is signed in, and nothing was changed.
