@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hmac
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,7 @@ class Lies:
         userinfo: what the userinfo endpoint answers; there is none where this is empty.
         algorithm: with which it signs; ``none`` signs nothing, ``HS256`` with its public key.
         has_wrong_key: whether it signs with another key under the same id.
+        kid: the key that it names; its own where this is empty.
         seconds: by how much its clock is ahead.
     """
 
@@ -58,6 +60,7 @@ class Lies:
     userinfo: dict[str, Any] = field(default_factory=dict)
     algorithm: str = ALGORITHM
     has_wrong_key: bool = False
+    kid: str = ""
     seconds: float = 0.0
 
 
@@ -65,6 +68,10 @@ class LyingIssuer(DevelopmentIssuer):
     """Tells the truth until it is told to lie."""
 
     lies: Lies
+
+    def change_key(self) -> None:
+        """Sign with another key from now on; the old one is gone from its keys."""
+        self._key = ECKey.generate_key("P-256", {"kid": secrets.token_hex(8), "use": "sig"})
 
     def metadata(self) -> Mapping[str, Any]:
         more = {"userinfo_endpoint": f"{self.issuer}/userinfo"} if self.lies.userinfo else {}
@@ -80,7 +87,7 @@ class LyingIssuer(DevelopmentIssuer):
         return self.lies.claims(claims)
 
     def _signed(self, claims: Mapping[str, Any]) -> str:
-        header = {"alg": self.lies.algorithm, "kid": self._key.kid, "typ": "JWT"}
+        header = {"alg": self.lies.algorithm, "kid": self.lies.kid or self._key.kid, "typ": "JWT"}
         if self.lies.algorithm == ALGORITHM:
             key = ECKey.generate_key("P-256") if self.lies.has_wrong_key else self._key
             return jwt.encode(header, dict(claims), key)
