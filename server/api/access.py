@@ -10,11 +10,13 @@ from starlette.requests import Request
 from server.api import bodies, forms
 from server.api.embed_cors import listed_origin
 from server.api.operations import Access, Operation
+from server.api.session_status import WHOSE, status_of
 from server.auth.callers import Callers, brings_key
 from server.auth.origins import Origins
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity, IdentityKind
 from server.domain.scopes import Scope
+from server.domain.users import UserRole
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 PERSONAL: Final = frozenset({Access.CALLER, Access.PERSON, Access.USER, Access.ADMIN})
@@ -56,7 +58,8 @@ class AccessCheck:
 
         Raises:
             Refusal: unauthorized, nobody that is known; forbidden, the Origin is missing or foreign, or they may not;
-                bad_request, the body is of a kind that other sites' pages can send too; unavailable.
+                bad_request, the body is of a kind that other sites' pages can send too; conflict, it is a form of a
+                page of somebody else's; unavailable.
         """
         access = access_of(operation, request.method)
         if access is Access.EMBED:
@@ -70,7 +73,17 @@ class AccessCheck:
             if not identity.may(scope):
                 raise Refusal(Code.FORBIDDEN, f"This key does not have the scope {scope.value}.")
         if request.method not in SAFE_METHODS and access is not Access.SIGNED:
-            _check_media_type(request)
+            media_type = _checked_media_type(request)
+            if media_type == forms.MEDIA_TYPE:
+                await self._check_whose(request)
+
+    async def _check_whose(self, request: Request) -> None:
+        """A form of a user's page counts for that user alone, whoever has signed in since in another tab."""
+        whose = (await forms.read_form(request)).get(WHOSE, "")
+        if whose and whose != status_of(await self._callers.find(request)).whose:
+            raise Refusal(
+                Code.CONFLICT, "This page was opened by somebody else than is signed in now. Nothing was done."
+            )
 
     @staticmethod
     def _of_embed(request: Request) -> Access:
@@ -91,10 +104,11 @@ def _expect(identity: Identity, access: Access) -> None:
     if access is Access.USER and identity.kind is not IdentityKind.USER:
         raise Refusal(Code.FORBIDDEN, "Sign in first; a key may not do this.")
     if access is Access.ADMIN and not identity.is_admin:
-        raise Refusal(Code.FORBIDDEN, "Only an admin may do this.")
+        raise Refusal(Code.FORBIDDEN, "Only an admin may do this.", details={"role": UserRole.ADMIN.value})
 
 
-def _check_media_type(request: Request) -> None:
+def _checked_media_type(request: Request) -> str:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type and media_type not in TYPED:
         raise Refusal(Code.BAD_REQUEST, f"The body is to be {TYPED[0]}, or a form of ours.")
+    return media_type

@@ -96,7 +96,7 @@ class DeletionEndpoints:
         Operation(
             PAGES,
             {303: Answer("To the first page, as a new visitor.", media_type=None)},
-            refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
+            refusals=(Code.FORBIDDEN, Code.CONFLICT, Code.UNAVAILABLE),
             is_personal=True,
             access=Access.USER,
         )

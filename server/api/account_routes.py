@@ -45,6 +45,7 @@ def account_routes(account: AccountEndpoints) -> list[BaseRoute]:
         Route("/api/me/export", account.export.export_me),
         Route("/api/me", me.get_me),
         Route("/api/me", me.change_me, methods=["PATCH"]),
+        Route("/session", sessions.session),
         Route("/signout", sessions.sign_out, methods=["POST"]),
         Route("/me/sessions", sessions.sessions_page),
         Route("/me/sessions", sessions.end_on_page, methods=["POST"]),

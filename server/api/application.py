@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 from starlette_compress import CompressMiddleware
@@ -37,7 +35,7 @@ from server.api.embed_page import EmbedPageEndpoints
 from server.api.embed_routes import EmbedEndpoints
 from server.api.embed_settings import EmbedSettingsEndpoints
 from server.api.export import ExportEndpoints
-from server.api.failures import Failures, answer_to
+from server.api.failures import ErrorAnswers, Failures
 from server.api.flood_limit import FloodLimit
 from server.api.guard import Guard
 from server.api.health import HealthEndpoints
@@ -96,8 +94,7 @@ def application(
     assets = Assets(deps.static_path)
     rendering = Rendering(deps.templates_path, assets, can_sign_in=bool(deps.signing_in.providers))
 
-    def answer_http_error(request: Request, error: Exception) -> Response:
-        return answer_to(request, error, rendering)
+    errors = ErrorAnswers(rendering, visitors)
 
     app = Starlette(
         routes=[
@@ -109,12 +106,12 @@ def application(
             Middleware(RequestLog),
             Middleware(SecurityHeaders, HSTS if deps.is_https_only else None),
             Middleware(CompressMiddleware),
-            Middleware(Failures, rendering),
+            Middleware(Failures, errors),
             Middleware(FloodLimit, deps.limits),
             Middleware(BodyLimit, others={WEBHOOKS_PREFIX: WEBHOOK_BODY_BYTES_MAX}),
             Middleware(EmbedCors, Embedding(deps.postgres), deps.origins),
         ],
-        exception_handlers={HTTPException: answer_http_error},
+        exception_handlers={HTTPException: errors.answer},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # it would write the Host header into an address

@@ -18,6 +18,7 @@ from server.api.operations import HTML, PAGES, Answer, Operation, described
 from server.api.paths import ChannelPath
 from server.api.problems import STATUS_OF_CODE
 from server.api.queries import read_query
+from server.api.session_status import status_of
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers
 from server.channels.catalog import Catalog
@@ -31,6 +32,8 @@ WAIT_SECONDS: Final = 10.0
 """How long a second click waits for what the first one does."""
 KEY_BYTES: Final = 16
 RATE_DIGITS_MAX: Final = 6
+GIVER_FIELD: Final = "giver"
+"""Whose page the form was on: as `WHOSE`, but who comes too late is shown the quote again."""
 
 _SHOWN_REFUSALS: Final = frozenset(
     {Code.BAD_REQUEST, Code.CHANNEL_INACTIVE, Code.CHANNEL_PENDING, Code.CONFLICT, Code.BUSY, Code.PROVIDER_ERROR}
@@ -111,8 +114,9 @@ class ContributeEndpoints:
         )
     )
     async def pay_contribution(self, request: Request) -> Response:
-        """`POST /c/{name}/contribute`: the form of that page, with `type`, `cents`, `displayName`, `rate` and
-        `idempotencyKey`; makes the contribution and leads to its checkout."""
+        """`POST /c/{name}/contribute`: the form of that page, with `type`, `cents`, `displayName`, `rate`, `giver` and
+        `idempotencyKey`; makes the contribution and leads to its checkout. What a user has looked at is shown again to
+        whoever is signed in by then."""
         giver = (await self._callers.require_writer(request)).identity
         fields = await read_form(request)
         key = checked_key(fields.get(FORM_FIELD, ""))
@@ -124,6 +128,7 @@ class ContributeEndpoints:
             wish.channel_id, form.query.type or wish.type, wish.amount_cents, wish.display_name, _rate_of(fields)
         )
         try:
+            _expect_giver(giver, fields.get(GIVER_FIELD, ""))
             return await self._pay(request, giver, key, wish)
         except Refusal as refusal:
             if refusal.code not in _SHOWN_REFUSALS:
@@ -200,6 +205,14 @@ def _next_of(given: Given) -> str:
         return f"/contributions/{given.id}"
     is_own = given.checkout_url.startswith("/") and not given.checkout_url.startswith("//")
     return given.checkout_url if is_own else f"/contributions/{given.id}?{CONTINUE}=1"
+
+
+def _expect_giver(giver: Identity, whose: str) -> None:
+    """What was begun as a visitor counts for the user that the visitor became; what a user began, for that user."""
+    if whose and whose != status_of(giver).whose:
+        raise Refusal(
+            Code.CONFLICT, "You are not who you were when you looked at this. Nothing was charged: look again."
+        )
 
 
 def _new_key() -> str:

@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from server.api.forms import read_form
 from server.api.rendering import Rendering
 from server.api.security_headers import POLICY, content_security_policy
+from server.api.session_status import UNKNOWN
 from server.auth.development import PEOPLE, Asked, DevelopmentIssuer, OAuthRefusal, person_of
 from server.auth.making import DEVELOPMENT_PATH
 from server.auth.origins import Origins
@@ -96,7 +97,7 @@ class DevelopmentPages:
             "problem": problem,
         }
         status = HTTPStatus.OK if problem is None else HTTPStatus.BAD_REQUEST
-        page = self._rendering.page("development-sign-in.html", context, None, status=status.value)
+        page = self._rendering.page("development-sign-in.html", context, UNKNOWN, status=status.value)
         # Browsers follow a form's redirect only to where the policy allows: here to the client as well.
         way_back = f"form-action 'self' {_origin_of(asked.redirect_uri)}"
         page.headers[POLICY] = content_security_policy().replace("form-action 'self'", way_back)

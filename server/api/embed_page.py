@@ -10,6 +10,7 @@ from server.api.operations import HTML, PAGES, Answer, Operation, described
 from server.api.paths import ChannelPath
 from server.api.rendering import Rendering
 from server.api.security_headers import POLICY, content_security_policy
+from server.api.session_status import UNKNOWN
 from server.auth.origins import Origins
 from server.channels.starters import read_starters
 from server.domain.errors import Code
@@ -42,6 +43,6 @@ class EmbedPageEndpoints:
             "starters": await read_starters(self._postgres, channel.id),
             "host": urlsplit(self._origins.named_by(request.headers)).netloc,
         }
-        page = self._rendering.page("embed.html", context, None)
+        page = self._rendering.page("embed.html", context, UNKNOWN)
         page.headers[POLICY] = content_security_policy(channel.embed_origins)
         return page

@@ -125,7 +125,7 @@ class EmbedSettingsEndpoints:
             PAGES,
             {303: Answer("Back to the page.", media_type=None)},
             path=ChannelPath,
-            refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
+            refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE),
             is_personal=True,
             counts_as=Action.ADMINISTRATION,
             access=Access.ADMIN,

@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.problems import Problem, document_of, problem_of
 from server.api.rendering import Rendering
+from server.api.session_status import UNKNOWN, SessionStatus, status_of
+from server.api.welcoming import place_of
+from server.auth.visitors import Visitors
 from server.domain.errors import Code, Refusal
 
 MACHINE_PREFIXES: Final = ("/api/", "/healthz", "/readyz", "/static/", "/webhooks/")
@@ -29,12 +32,59 @@ REFERENCE_BYTES: Final = 4
 log = structlog.get_logger(__name__)
 
 
+class ErrorAnswers:
+    """Makes the answers: documents for programs, and pages that know who is signed in where that can be asked."""
+
+    def __init__(self, rendering: Rendering, visitors: Visitors) -> None:
+        self._rendering = rendering
+        self._visitors = visitors
+
+    async def answer(self, request: Request, error: Exception) -> Response:
+        """The answer to a refusal, an HTTP error of the framework, or a mistake of ours (500, logged with a
+        reference)."""
+        problem = _problem_of(request, error)
+        response = document_of(problem)
+        if _wants_page(request):
+            response = await self._page(request, problem, response)
+        if isinstance(error, HTTPException):
+            response.headers.update(error.headers or {})
+        return response
+
+    async def _page(self, request: Request, problem: Problem, document: Response) -> Response:
+        context = {
+            "status": problem.status,
+            "message": problem.detail,
+            "needed_role": (problem.details or {}).get("role"),
+            "reference": problem.reference,
+            "is_channel": request.url.path.startswith("/c/"),
+            "is_form": request.method == "POST",
+        }
+        session = await self._session(request, problem.status)
+        place = place_of(request)
+        page = self._rendering.page("error.html", context, session, status=problem.status, here=place)
+        for name in ("cache-control", "retry-after"):
+            if name in document.headers:
+                page.headers[name] = document.headers[name]
+        return page
+
+    async def _session(self, request: Request, status: int) -> SessionStatus:
+        """Who is signed in. That is not asked where it may be just what has failed, and not for whoever asks too often:
+        those pages ask for themselves."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+            return UNKNOWN
+        try:
+            return status_of(await self._visitors.find(request))
+        except Refusal as refusal:
+            log.warning("identity_not_read", error=repr(refusal.__cause__))
+            return UNKNOWN
+
+
 class Failures:
     """The middleware: it stands around everything that may fail, and inside what adds to every answer."""
 
-    def __init__(self, app: ASGIApp, rendering: Rendering) -> None:
+    def __init__(self, app: ASGIApp, errors: ErrorAnswers) -> None:
         self._app = app
-        self._rendering = rendering
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; answer what fails before an answer began.
@@ -59,29 +109,8 @@ class Failures:
         except Exception as error:
             if began:
                 raise
-            response = answer_to(Request(scope, receive), error, self._rendering)
+            response = await self._errors.answer(Request(scope, receive), error)
             await response(scope, receive, send)
-
-
-def answer_to(request: Request, error: Exception, rendering: Rendering) -> Response:
-    """The answer to a refusal, an HTTP error of the framework, or a mistake of ours (500, logged with a reference)."""
-    problem = _problem_of(request, error)
-    response = document_of(problem)
-    if _wants_page(request):
-        context = {
-            "status": problem.status,
-            "code": problem.code,
-            "message": problem.detail,
-            "reference": problem.reference,
-            "is_channel": request.url.path.startswith("/c/"),
-        }
-        page = rendering.page("error.html", context, None, status=problem.status)
-        if "retry-after" in response.headers:
-            page.headers["retry-after"] = response.headers["retry-after"]
-        response = page
-    if isinstance(error, HTTPException):
-        response.headers.update(error.headers or {})
-    return response
 
 
 def _problem_of(request: Request, error: Exception) -> Problem:

@@ -192,7 +192,7 @@ class KeyEndpoints:
         Operation(
             PAGES,
             {303: Answer("Back to the page.", media_type=None)},
-            refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
+            refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE),
             is_personal=True,
             access=Access.USER,
         )

@@ -7,14 +7,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from server.api.prose import anchor_of, phrase, prose
+from server.api.session_status import SessionStatus
 from server.api.static_files import Assets
-from server.domain.identity import Identity, IdentityKind
 
 PAGE_CACHE: Final = "private, no-cache"
 """A page shows balances and whose session it is: asked for again each time, kept by no proxy."""
-
-NOBODY: Final = {"kind": IdentityKind.SESSION.value, "name": None}
-"""The session that an error page speaks of."""
+USER_CACHE: Final = "no-store"
+"""One with a name on it is not kept at all: whoever goes back after a sign-out is to find nothing of it."""
 
 
 class Rendering:
@@ -32,7 +31,7 @@ class Rendering:
         self,
         template: str,
         context: dict[str, Any],
-        identity: Identity | None,
+        session: SessionStatus,
         *,
         status: int = 200,
         notice: str | None = None,
@@ -43,11 +42,10 @@ class Rendering:
         Args:
             template: its file.
             context: what it shows.
-            identity: for whom; None is nobody in particular.
+            session: who is signed in; where that is not known the bar says nothing until the page has asked.
             status: of the answer.
             notice: a sentence below the bar; None: there is nothing to say.
             here: the page's own address, where signing in leads back to.
         """
-        session = NOBODY if identity is None else {"kind": identity.kind.value, "name": identity.name}
         html = self._templates.get_template(template).render(session=session, notice=notice, here=here, **context)
-        return HTMLResponse(html, status, {"cache-control": PAGE_CACHE})
+        return HTMLResponse(html, status, {"cache-control": USER_CACHE if session.whose else PAGE_CACHE})

@@ -14,6 +14,7 @@ from server.api.forms import read_form
 from server.api.operations import HTML, PAGES, Access, Answer, Operation, described
 from server.api.paths import SessionPath
 from server.api.queries import CursorText, ListQuery, json_answer, read_query
+from server.api.session_status import status_of
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers, expect_person
 from server.auth.own_sessions import OwnSession, OwnSessions
@@ -83,7 +84,7 @@ class SessionsPageQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
 
 class SessionEndpoints:
-    """`/api/me/sessions`, `/me/sessions` and `/signout`."""
+    """`/session`, `/api/me/sessions`, `/me/sessions` and `/signout`."""
 
     def __init__(
         self,
@@ -98,6 +99,25 @@ class SessionEndpoints:
         self._visitors = visitors
         self._cursors = cursors
         self._welcoming = welcoming
+
+    @described(
+        Operation(
+            PAGES,
+            {
+                200: Answer("The part of a page.", media_type=HTML),
+                204: Answer("Not known: a sign-in has just replaced the token of the request.", media_type=None),
+            },
+            refusals=(Code.UNAVAILABLE,),
+            shows_own=True,
+        )
+    )
+    async def session(self, request: Request) -> Response:
+        """`GET /session`: what the bar says of who is signed in, also where nobody is. A page that stays open asks when
+        it is seen again, or hears of a change; it begins no session."""
+        identity = await self._visitors.find(request)
+        if identity is None and await self._visitors.is_replaced(request):
+            return Response(None, HTTPStatus.NO_CONTENT.value)
+        return self._welcoming.part(request, "session.html", status_of(identity))
 
     @described(
         Operation(
@@ -172,7 +192,7 @@ class SessionEndpoints:
         Operation(
             PAGES,
             {303: Answer("Back to the page; to the first one, where one's own session has ended.", media_type=None)},
-            refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
+            refusals=(Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE),
             is_personal=True,
             access=Access.PERSON,
         )
@@ -193,7 +213,7 @@ class SessionEndpoints:
         Operation(
             PAGES,
             {303: Answer("To the first page, as a new visitor.", media_type=None)},
-            refusals=(Code.FORBIDDEN, Code.UNAVAILABLE),
+            refusals=(Code.FORBIDDEN, Code.CONFLICT, Code.UNAVAILABLE),
         )
     )
     async def sign_out(self, request: Request) -> Response:

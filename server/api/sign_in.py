@@ -119,7 +119,7 @@ class SignInEndpoints:
                 303: Answer("Back to the page: the provider cannot be reached.", media_type=None),
             },
             path=ProviderNamePath,
-            refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, Code.UNAVAILABLE),
+            refusals=(Code.UNAUTHORIZED, Code.FORBIDDEN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE),
             counts_as=Action.SIGN_INS,
         )
     )

@@ -58,9 +58,17 @@ class Visitors:
             Refusal: unavailable.
         """
         identity = await self.find(connection)
-        if identity is not None or await self._sessions.is_former(self._cookie.read(connection)):
+        if identity is not None or await self.is_replaced(connection):
             return Welcome(identity, None)
         return await self.begin(connection)
+
+    async def is_replaced(self, connection: HTTPConnection) -> bool:
+        """Whether a sign-in has just replaced the token that this was asked with: the browser has, or gets, another.
+
+        Raises:
+            Refusal: unavailable.
+        """
+        return await self._sessions.is_former(self._cookie.read(connection))
 
     async def begin(self, connection: HTTPConnection) -> Welcome:
         """Begin a visitor's session for this browser, whatever session it has had. Follow it with `remember`.

@@ -1,3 +1,5 @@
+const ENDED = 4004; // the frame's session: the next ticket begins another one
+
 /**
  * A WebSocket, as far as chat-socket.js uses one, that gets a ticket before it opens. `session` gives the tickets,
  * `heard(event)` is told what the server says.
@@ -23,7 +25,7 @@ export const ticketSocket = (session, heard) => class {
     }
     this.#socket = new WebSocket(url, [...protocols, `t.${ticket}`]);
     this.#socket.onopen = () => this.onopen?.();
-    this.#socket.onclose = event => this.onclose?.(event);
+    this.#socket.onclose = ({code}) => this.onclose?.({code: code === ENDED ? null : code});
     this.#socket.onmessage = event => {
       if (/"t":"(ready|who)"/.test(event.data)) [JSON.parse(event.data)].flat().forEach(heard);
       this.onmessage?.(event);

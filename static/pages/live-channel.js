@@ -39,15 +39,22 @@ function showChannel({status, activationFunding, activationGoal, creditBalance})
 }
 
 function watch() {
+  const told = () => dispatchEvent(new Event('chat-identity'));
   const ask = () => socket.request({t: 'watch', channel: page.dataset.channel}, reply => {
     if (reply.t === 'ok') socket.settled();
     else if (reply.retry) setTimeout(ask, reply.after ? reply.after * 1000 : RETRY_MS);
   });
   const received = event => {
-    if (event.t === 'channel') showChannel({...event, status: event.status.toUpperCase()});
+    if (event.t === 'who') told();
+    else if (event.t === 'channel') showChannel({...event, status: event.status.toUpperCase()});
     else if (event.t === 'credit') showCredits(event);
   };
-  const socket = new ChatSocket(location.origin, {phaseChanged() {}, ready: ask, received});
+  const phaseChanged = ({phase, closeCode}) => { // the figures are for anybody
+    if (phase !== 'refused' || closeCode !== 4004) return;
+    told();
+    setTimeout(() => socket.start(), RETRY_MS);
+  };
+  const socket = new ChatSocket(location.origin, {phaseChanged, ready: ask, received});
   socket.start();
 }
 

@@ -4,7 +4,7 @@ const FAILURES = new Set(['error', 'filter', 'interrupted']);
 
 const countWords = text => text.split(/\s+/u).filter(Boolean).length;
 
-/** Tells those who listen of an answer, politely by `say(text)` or at once by `warn(text)`, without reading every word. */
+/** Tells those who listen of an answer, politely by `say(text)`, at once by `warn(text)`. */
 export class AnswerAnnouncer {
   #say;
   #warn;

@@ -1,10 +1,10 @@
 // <channel-chat channel="…">: a channel's chat.
 // Attributes: channel (required), heading (until the title is known), greeting, starters (one a line), mode (inline or
 // bubble), placement (end or start), open, color-scheme (light or dark; by default the page's), base (the server; by
-// default where this file came from). Methods: see below. Looks: the custom properties in styles.js, and `part`s.
+// default where this file came from). Looks: the custom properties in styles.js, and `part`s.
 // Set before it is connected, `Socket` opens its connections in the place of WebSocket.
 // Events: chat-ready, chat-open, chat-close, chat-started, chat-limit, chat-error {code}; chat-channel {status,
-// activationFunding, activationGoal, creditBalance}, chat-credit {balance}. None carries a message's text.
+// activationFunding, activationGoal, creditBalance}, chat-credit {balance}, chat-identity. None carries a message's text.
 import {ChatView} from './chat-view.js';
 import {button} from './dom.js';
 import strings from './strings.en.js';

@@ -1,4 +1,4 @@
-// What outlives a reload of the tab. The place in the stream is not kept: the text it belongs to is gone with the page.
+// The place in the stream is not kept: the text it belongs to is gone with the page.
 const FIELDS = ['chat', 'openIdem', 'pending', 'draft'];
 
 /** What a tab remembers of its chat, in session storage; where that is refused, only while the page lives. */

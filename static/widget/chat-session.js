@@ -3,6 +3,7 @@ import {ChatSocket} from './chat-socket.js';
 
 const MAX_FAILED_RESUMES = 3;
 const RETRY_MS = 2_000;
+const ENDED = 4004;
 
 const newIdem = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
 const codePoints = text => [...text].length;
@@ -31,6 +32,7 @@ export class ChatSession {
   #told = new Set(); // messages that were seen, or whose answers were
   #repeatable = null;
   #visit = 0;
+  #who = null;
   #timers = new Set();
 
   constructor({base, channel, memory, view, Socket}) {
@@ -98,9 +100,13 @@ export class ChatSession {
       this.#forgetTimers();
     }
     this.#view.phaseChanged(socket);
+    const {pending} = this.#memory;
+    if (socket.closeCode === ENDED && pending) this.#refuse({code: ENDED}, pending);
   }
 
-  ready() {
+  ready({who}) {
+    if (this.#who?.kind === 'user' && (who.kind !== 'user' || who.name !== this.#who.name)) return this.#socket.lose(ENDED);
+    this.#who = who;
     this.#view.ready();
     this.#watch();
     if (this.chat) this.#subscribe();
@@ -110,6 +116,7 @@ export class ChatSession {
   received(event) {
     if (event.t === 'credit') this.#view.creditChanged(event);
     else if (event.t === 'channel') this.#view.channelChanged(event);
+    else if (event.t === 'who') this.#view.identified(this.#who = event);
     else if (!this.chat?.k || event.k !== this.chat.k) return;
     else if (event.t === 'opened') this.#adopt(event);
     else if (event.t === 'usage') this.#view.usageChanged(event.usage);

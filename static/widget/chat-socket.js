@@ -8,7 +8,7 @@ const RETRY_FLOOR_MS = 500;
 const RETRY_LIMIT_MS = 20_000;
 const DRAINING = 4001;
 
-const STOP_CODES = new Set([1000, 1003, 1007, 1009]);
+const STOP_CODES = new Set([1000, 1003, 1007, 1009, 4004]); // 4004: the session has ended
 const staysClosed = code => STOP_CODES.has(code) || (code >= 4500 && code <= 4999);
 
 /** `listener` has `phaseChanged(socket)`, `ready(event)` and `received(event)`; replies are dropped with the connection. */
@@ -86,8 +86,8 @@ export class ChatSocket {
     this.#socket = socket;
     socket.onopen = () => this.#send({t: 'hello', rid: this.#nextRid++, client: CLIENT});
     socket.onmessage = ({data}) => this.#hear([JSON.parse(data)].flat());
-    socket.onclose = ({code}) => this.#lose(code);
-    this.#timer = setTimeout(() => this.#lose(null), ANSWER_LIMIT_MS);
+    socket.onclose = ({code}) => this.lose(code);
+    this.#timer = setTimeout(() => this.lose(null), ANSWER_LIMIT_MS);
     this.#setPhase('connecting');
   }
 
@@ -121,7 +121,7 @@ export class ChatSocket {
     if (silence < limit) {
       this.#timer = setTimeout(this.#listen, limit - silence);
     } else if (this.#isPinged) {
-      this.#lose(null);
+      this.lose(null);
     } else {
       this.#ping();
     }
@@ -150,7 +150,8 @@ export class ChatSocket {
     this.#socket = null;
   }
 
-  #lose(code) {
+  /** Take the connection as closed with `code`. */
+  lose(code) {
     this.#drop();
     this.lostAt ??= Date.now();
     this.closeCode = code;

@@ -148,7 +148,8 @@ export class ChatView {
   #act(name) {
     const {socket} = this.#session;
     if (name === 'now' || name === 'tryNow') socket.retryNow();
-    else if (name === 'reload') location.reload();
+    else if (name === 'reload' || name === 'goOn') location.reload();
+    else if (name === 'signIn') location = new URL(`signin?next=${location.pathname}`, this.#options.base);
     else if (name === 'stop') this.stop();
     else if (name === 'newChat') this.#begin();
     else if (name === 'tryAgain') this.#tryAgain();
@@ -205,6 +206,7 @@ export class ChatView {
       },
       opened: (event, isFresh) => this.#opened(event, isFresh),
       happened: event => this.#happened(event),
+      identified: () => this.#tell('chat-identity'),
       usageChanged: usage => {
         this.#usage = usage;
         this.#render();

@@ -1,10 +1,10 @@
-// What the line above the composer says. Pure: facts in, a notice out, so that every state can be tested as a row.
+// What the line above the composer says: facts in, a notice out, so that every state can be tested as a row.
 const CONNECTING_PATIENCE_MS = 4_000;
 const OUTAGE_PATIENCE_MS = 120_000;
 const ANSWER_PATIENCE_MS = 10_000;
 const REPLY_TOKENS = 1_650; // a question and its answer, roughly
 
-const REFUSED_BY_CODE = {4501: 'notAllowed', 4502: 'banned', 4503: 'outdated', 4505: 'tooManyTabs', 4506: 'gone'};
+const REFUSED_BY_CODE = {4004: 'ended', 4501: 'notAllowed', 4502: 'banned', 4503: 'outdated', 4505: 'tooManyTabs', 4506: 'gone'};
 const REFUSAL_TEXTS = { // others are called as the code
   channel_pending: 'pending', channel_inactive: 'paused', provider_error: 'modelDown', not_stopped: 'notStopped',
 };
@@ -19,7 +19,10 @@ const seconds = milliseconds => Math.max(0, Math.ceil(milliseconds / 1000));
 const refusalOf = (code, isOwnSite) => (code === 4501 && isOwnSite ? 'outdated' : (REFUSED_BY_CODE[code] ?? 'outdated'));
 
 function ofConnection({socket, since, host, isOwnSite, now}, say) {
-  if (socket.phase === 'refused') return alert(say[refusalOf(socket.closeCode, isOwnSite)], 'reload');
+  if (socket.phase === 'refused') {
+    const name = refusalOf(socket.closeCode, isOwnSite);
+    return alert(say[name], ...(name !== 'ended' ? ['reload'] : isOwnSite ? ['signIn', 'goOn'] : ['goOn']));
+  }
   if (socket.phase === 'ready' || since === null) return null;
   if (socket.lostAt === null) {
     return now - since > CONNECTING_PATIENCE_MS ? info(say.stillConnecting) : {isTicking: true, isSilent: true};

@@ -60,7 +60,7 @@ export default {
     complete: words => `Answer complete, ${count(words, 'word', 'words')}`,
   },
 
-  action: {now: 'Now', tryNow: 'Try now', tryAgain: 'Try again', reload: 'Reload', stop: 'Stop',
+  action: {now: 'Now', tryNow: 'Try now', tryAgain: 'Try again', reload: 'Reload', stop: 'Stop', signIn: 'Sign in', goOn: 'Go on as a visitor',
     newChat: 'Start a new chat, 1 credit', buy: 'Buy credits', continue: 'Continue'},
   continueText: 'Continue.',
 
@@ -73,6 +73,7 @@ export default {
     notAllowed: 'This site is not allowed to show this chat.',
     banned: 'You cannot take part in this chat.',
     outdated: 'This page is out of date.',
+    ended: 'Your session was ended. Your text is kept.',
     tooManyTabs: 'This chat is open in too many tabs.',
     gone: 'This chat is no longer here.',
     refunded: 'The chat did not start. Your credit was returned.',

@@ -179,6 +179,18 @@ async def test_what_shows_ones_own_things_says_so() -> None:
         assert entry.operation.shows_own or entry.access is not Access.ANYBODY, str(entry)
 
 
+async def test_pages_that_show_ones_own_things_say_so_to_the_script(crowd: Crowd) -> None:
+    for entry in TABLE:
+        if not entry.is_safe or entry.path.startswith("/api") or not entry.operation.shows_own:
+            continue
+        page = await crowd.ask("user", entry)
+        if "<header" in page.text and page.status_code == 200:
+            assert '<header class="bar" data-own>' in page.text, str(entry)
+    for path in ("/c/lab/contribute", "/c/lab/contribute/review?type=CREDIT_PURCHASE&amount=5"):
+        async with crowd.site.client() as browser:
+            assert '<header class="bar" data-own>' in (await browser.get(path)).text
+
+
 async def test_static_files_and_what_is_not_there_have_the_headers_too(client: httpx2.AsyncClient) -> None:
     [mount] = [route for route in described_routes() if isinstance(route, Mount)]
     for path in (f"{mount.path}/site.css", f"{mount.path}/absent.css", "/absent", "/api/absent", "/%00"):

@@ -175,7 +175,7 @@ async def test_a_page_that_fails_is_a_page(client: httpx2.AsyncClient, path: str
 async def test_what_is_not_there_is_not_called_a_channel(client: httpx2.AsyncClient, path: str, title: str) -> None:
     page = (await client.get(path)).text
     assert f"<h1>{title}</h1>" in page
-    assert "Not signed in" not in page  # nobody has asked who it is
+    assert "Not signed in" in page
 
 
 async def test_a_program_that_wants_json_gets_a_problem_for_a_page(client: httpx2.AsyncClient) -> None:
