@@ -28,6 +28,11 @@ _ERASED: Final = (
     """,
     "UPDATE contribution SET display_name = NULL WHERE user_id = $1 AND display_name IS NOT NULL",
     "DELETE FROM account WHERE user_id = $1",
+    # Kept answers have the display name; a request whose answer is lost this way is nobody's any more.
+    """
+    DELETE FROM idempotency_key
+     WHERE split_part(scope, ' ', 1) IN (SELECT id::text FROM session WHERE user_id = $1)
+    """,
 )
 _FORGET: Final = """
 UPDATE "user" SET name = NULL, email = NULL, email_verified = NULL, username = NULL, display_name = NULL, image = NULL,
