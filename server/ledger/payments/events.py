@@ -108,7 +108,7 @@ async def lock_waiting_for(
 
 
 def _event(row: asyncpg.Record) -> PaymentEvent:
-    """News as it was recorded; what the provider said beside it stays in the row."""
+    """News as it was recorded; what else was written down stays in the row."""
     return PaymentEvent(
         event_id=row["event_id"],
         type=row["type"],

@@ -64,7 +64,7 @@ class PaymentEvent:
         currency: as in the ledger, upper case; None where the event does not say.
         refund_reference: REFUNDED: this refund's own id.
         refunded_cents: REFUNDED: this refund's own amount, not the sum of all so far.
-        payload: what the provider said, for the records.
+        payload: what is written down of what the provider said: nothing that tells who paid.
     """
 
     event_id: str

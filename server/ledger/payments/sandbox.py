@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -131,8 +131,7 @@ class Sandbox:
         """See `PaymentProvider.read_event`."""
         verify(body, headers.get(SIGNATURE_HEADER), [self._secret], self._now())
         try:
-            payload = msgspec.json.decode(body, type=dict[str, Any])
-            return _event(msgspec.convert(payload, _Told), payload)
+            return _event(msgspec.json.decode(body, type=_Told))
         except (msgspec.DecodeError, RecursionError, LookupError) as error:
             raise no_event(error) from error
 
@@ -149,8 +148,7 @@ class Sandbox:
         told = msgspec.json.decode(payload, type=_Told)
         if told.due is None or told.due > self._now():
             return None
-        paid = _paid_later(told)
-        return _event(paid, msgspec.to_builtins(paid))
+        return _event(_paid_later(told))
 
     async def decide(self, payment: Payment, outcome: Outcome) -> None:
         """Carry out what was chosen: send the news of it. Choosing the same again sends the same news.
@@ -273,7 +271,7 @@ def _paid_later(pending: _Told) -> _Told:
     return msgspec.structs.replace(pending, id=f"{pending.payment}.{paid}.1", type=paid, due=None)
 
 
-def _event(told: _Told, payload: Mapping[str, Any]) -> PaymentEvent:
+def _event(told: _Told) -> PaymentEvent:
     kind = _KINDS[told.type]
     if kind is PaymentKind.REFUNDED and (told.refund is None or told.refunded is None):
         raise LookupError("a refund without its id or its amount")
@@ -288,5 +286,5 @@ def _event(told: _Told, payload: Mapping[str, Any]) -> PaymentEvent:
         currency=told.currency,
         refund_reference=told.refund,
         refunded_cents=told.refunded,
-        payload=payload,
+        payload=msgspec.to_builtins(told),
     )

@@ -8,13 +8,15 @@
 | ``refund.created``, ``refund.updated`` | REFUNDED once its status is ``succeeded``: a refund has an id and an amount of its own, while ``charge.refunded`` has only the sum of all |
 | ``refund.failed`` | REINSTATED |
 | ``charge.dispute.funds_withdrawn``, ``…_reinstated`` | REFUNDED by the disputed amount, REINSTATED |
-| all others | kept, of no interest |
+| all others | written down, of no interest |
 
 A session names its contribution in ``metadata``. Refunds and disputes name the payment intent alone, which the
 session's events have told before them, or will.
+
+Stripe tells who paid, too: name, e-mail, address, card. None of that is kept (`_kept`).
 """  # noqa: E501
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +27,13 @@ from server.ledger.payments.words import Cents, Currency, Name, PartCents, as_id
 
 CONTRIBUTION_KEY: Final = "contribution_id"
 """In a session's metadata."""
+
+_KEPT_OF_EVENT: Final = ("id", "object", "type", "created", "livemode", "api_version")
+_KEPT_OF_OBJECT: Final = (
+    *("id", "object", "created", "status", "payment_status", "reason"),
+    *("amount", "amount_total", "currency", "payment_intent", "charge"),
+)
+"""All that is written down of what Stripe says: nothing by which a person could be known."""
 
 
 class _Intent(msgspec.Struct, frozen=True):
@@ -89,12 +98,12 @@ def read(body: bytes) -> PaymentEvent:
         Refusal: ``bad_request``.
     """
     try:
-        payload = msgspec.json.decode(body, type=dict[str, Any])
-        news = msgspec.convert(payload, _News)
+        said = msgspec.json.decode(body, type=dict[str, Any])
+        news = msgspec.convert(said, _News)
         reader = _READERS.get(news.type)
         if reader is None:
-            return PaymentEvent(news.id, news.type, None, payload=payload)
-        return reader(msgspec.convert(payload, _Event), payload)
+            return PaymentEvent(news.id, news.type, None, payload=_kept(said))
+        return reader(msgspec.convert(said, _Event), _kept(said))
     except (msgspec.DecodeError, RecursionError) as error:  # a shape that is wrong is a DecodeError too
         raise no_event(error) from error
 
@@ -107,8 +116,27 @@ def state_of(session: Session) -> PaymentEvent | None:
     intent = session.payment_intent
     intent_status = intent.status if isinstance(intent, _Intent) else ""
     told = f"{session.status}.{session.payment_status}.{intent_status}".rstrip(".")
-    payload = msgspec.to_builtins(session) | {"url": None}  # whoever has the address could pay
+    payload = _kept_of_object(msgspec.to_builtins(session)) | {"payment_intent": session.intent_id}
     return _of_session(f"asked.{session.id}.{told}", "checkout.session", kind, session, payload)
+
+
+def _kept(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written down of an event, of whatever shape it is."""
+    data = said.get("data")
+    subject = data.get("object") if isinstance(data, Mapping) else None
+    about = {"data": {"object": _kept_of_object(subject)}} if isinstance(subject, Mapping) else {}
+    return _plain(said, _KEPT_OF_EVENT) | about
+
+
+def _kept_of_object(subject: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = subject.get("metadata")
+    ours = _plain(metadata, (CONTRIBUTION_KEY,)) if isinstance(metadata, Mapping) else {}
+    return _plain(subject, _KEPT_OF_OBJECT) | ({"metadata": ours} if ours else {})
+
+
+def _plain(said: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """These fields, but for those that hold more than one value."""
+    return {name: said[name] for name in names if isinstance(said.get(name), str | int)}
 
 
 def _kind_of(session: Session) -> PaymentKind | None:

@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from server.domain.errors import Code, Refusal
@@ -13,6 +15,7 @@ from server.domain.payments import EventProblem, PaymentKind
 from server.ledger.contributions import NewContribution
 from server.ledger.payments.options import StripeOptions
 from server.ledger.payments.provider import PaymentEvent
+from server.ledger.payments.stripe_events import Session, _kept, state_of
 from server.ledger.payments.stripe_provider import Stripe
 from tests.ledger.payments.fake_stripe import KEY, SECRET, Json, refunded, signed, told
 from tests.ledger.payments.news import Desk
@@ -162,7 +165,79 @@ async def test_a_payment_with_its_refund_and_dispute_goes_through_the_ledger(des
 
 async def test_what_postgres_cannot_keep_is_kept_otherwise(desk: Desk, provider: Stripe) -> None:
     new = await given(desk)
-    await desk.take(read(provider, "checkout.session.completed", session(new.id, note="a\x00b")), "stripe")
+    await desk.take(read(provider, "checkout.session.completed", session(new.id, reason="a\x00b")), "stripe")
     payload = json.loads(await desk.books.postgres.pool.fetchval("SELECT payload FROM provider_event"))
-    assert payload["data"]["object"]["note"] == "a\ufffdb"
+    assert payload["data"]["object"]["reason"] == "a\ufffdb"
     assert await desk.credits(new) == 100
+
+
+WHO_PAID: Json = {
+    "customer_details": {
+        "email": "mara@example.org",
+        "name": "Mara K",
+        "phone": "+49 30 1",
+        "address": {"city": "Ulm"},
+    },
+    "customer_email": "mara@example.org",
+    "customer": {"id": "cus_mara", "name": "Mara K"},
+    "payment_intent": {"id": f"pi_of_{SESSION}", "status": "succeeded", "receipt_email": "mara@example.org"},
+    "url": "https://checkout.example/mara",
+    "description": "For Mara",
+    "payment_method_details": {"card": {"last4": "4242"}},
+}
+
+
+@pytest.mark.parametrize(
+    "word", ["checkout.session.completed", "checkout.session.expired", "refund.created", "charge.succeeded"]
+)
+async def test_who_has_paid_is_written_down_nowhere(desk: Desk, provider: Stripe, word: str) -> None:
+    new = await given(desk)
+    subject = session(new.id, amount=300) | WHO_PAID
+    subject["metadata"] |= {"note": "mara"}
+    if word == "refund.created":
+        subject["payment_intent"] = f"pi_of_{SESSION}"
+    body = json.dumps({**json.loads(told(word, subject)), "account": "Mara", "request": {"id": "mara"}}).encode()
+    await desk.take(provider.read_event(body, signed(body)), "stripe")
+    [row] = await desk.books.postgres.pool.fetch("SELECT payload, provider_event::text AS shown FROM provider_event")
+    for secret in ("mara", "Mara", "Ulm", "4242", "+49"):
+        assert secret not in row["shown"]
+    kept = json.loads(row["payload"])
+    assert (kept["id"], kept["type"]) == ("evt_1", word)
+    assert kept["data"]["object"]["currency"] == "usd"
+    assert kept["data"]["object"]["metadata"] == {"contribution_id": str(new.id)}
+
+
+def test_a_session_that_was_asked_for_is_written_down_without_its_address() -> None:
+    asked = msgspec.convert(session() | {"url": "https://checkout.example/mara"}, Session)
+    event = state_of(asked)
+    assert event is not None
+    assert event.payload == {
+        "id": SESSION,
+        "status": "complete",
+        "payment_status": "paid",
+        "amount_total": 1_000,
+        "currency": "usd",
+        "payment_intent": f"pi_of_{SESSION}",
+        "metadata": {"contribution_id": str(CONTRIBUTION)},
+    }
+
+
+async def test_what_was_written_down_before_is_made_the_same(desk: Desk) -> None:
+    """By the migration, on rows as they used to be written."""
+    redact = import_module("server.storage.migrations.versions.0016_less_about_people").REDACT
+    words = ("checkout.session.completed", "v1.of.no.data", "v1.of.a.list")
+    told_once = json.loads(told(words[0], session() | WHO_PAID, words[0]))
+    payloads = (told_once, {"id": "evt_2", "data": None, "who": "mara"}, {"id": "evt_3", "data": {"object": ["mara"]}})
+    for word, payload in zip(words, payloads, strict=True):
+        await desk.take(PaymentEvent(word, word, None, payload=payload), "stripe")
+    await desk.take(PaymentEvent("evt_4", "payment.paid", None, payload={"due": 1.5}), "sandbox")
+    for _ in range(2):
+        await desk.books.postgres.pool.execute(redact)
+        rows = await desk.books.postgres.pool.fetch("SELECT event_id, payload FROM provider_event")
+        kept = {row["event_id"]: json.loads(row["payload"]) for row in rows}
+        assert kept == {
+            words[0]: _kept(told_once),
+            words[1]: {"id": "evt_2"},
+            words[2]: {"id": "evt_3"},
+            "evt_4": {"due": 1.5},
+        }
