@@ -49,6 +49,7 @@ from server.domain.criteria import CriterionKind
 from server.domain.errors import Code
 from server.domain.identity import IdentityKind
 from server.domain.payments import EventProblem
+from server.domain.pictures import Picture
 from server.domain.scopes import Scope
 from server.domain.transactions import ContributionStatus, TransactionStatus, TransactionType
 from server.domain.usernames import UsernameState
@@ -313,7 +314,7 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
                 email_verified=True,
                 role=UserRole.USER,
                 image=None,
-                image_shown=False,
+                picture=Picture.INITIALS,
                 amounts_public=False,
                 member_since=AT,
             ),
@@ -324,7 +325,7 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         UserProfile(
             username="mara_k",
             display_name="Mara",
-            image=None,
+            picture=Picture.INITIALS,
             role=UserRole.USER,
             member_since=AT,
             badges=[ProfileBadge(_BADGE, AT, 1)],

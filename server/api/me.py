@@ -15,6 +15,7 @@ from server.auth.profiles import Profile, ProfileChange, Profiles, checked_usern
 from server.domain.display_names import DISPLAY_NAME_CHARACTERS_MAX, display_name_of
 from server.domain.errors import Code
 from server.domain.identity import IdentityKind
+from server.domain.pictures import Picture
 from server.domain.rates import Action
 from server.domain.usernames import USERNAME_PATTERN, UsernameState
 from server.domain.users import UserRole
@@ -40,8 +41,9 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         email: the same; null: the provider told none.
         email_verified: whether a provider vouched for it.
         role: what the user may do.
-        image: address of the provider's picture; null: it has none.
-        image_shown: whether others get that address.
+        image: address of the provider's picture, as the sign-in provider told it; not shown to others, and never
+            loaded; null: it has none.
+        picture: what stands for the user on pages: their initials, or a pattern made of the username.
         amounts_public: whether the public profile says what was given.
         member_since: when the account was made.
     """
@@ -53,7 +55,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     email_verified: bool
     role: UserRole
     image: str | None
-    image_shown: bool
+    picture: Picture
     amounts_public: bool
     member_since: datetime
 
@@ -78,7 +80,7 @@ class MeChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     Attributes:
         username: 3 to 30 letters from a to z, digits, hyphens and underscores; unique whatever its case.
         display_name: what the public profile says beside it, up to 40 characters; null or empty: nothing.
-        image_shown: whether others get the address of the provider's picture.
+        picture: what stands for the user on pages.
         amounts_public: whether the public profile says what was given.
     """
 
@@ -86,7 +88,7 @@ class MeChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     display_name: Annotated[str, msgspec.Meta(max_length=DISPLAY_NAME_CHARACTERS_MAX)] | msgspec.UnsetType | None = (
         msgspec.UNSET
     )
-    image_shown: bool | msgspec.UnsetType = msgspec.UNSET
+    picture: Picture | msgspec.UnsetType = msgspec.UNSET
     amounts_public: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -182,7 +184,7 @@ def _me_of(profile: Profile) -> MeAnswer:
         email_verified=profile.email_verified is not None,
         role=profile.role,
         image=profile.image,
-        image_shown=profile.image_shown,
+        picture=profile.picture,
         amounts_public=profile.amounts_public,
         member_since=profile.created_at,
     )

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 from server.api.prose import anchor_of, phrase, prose
 from server.api.session_status import SessionStatus
 from server.api.static_files import Assets
+from server.domain.pictures import initials_of, pattern_of
 
 PAGE_CACHE: Final = "private, no-cache"
 """A page shows balances and whose session it is: asked for again each time, kept by no proxy."""
@@ -25,6 +26,7 @@ class Rendering:
         )
         self._templates.globals["asset"] = assets.url
         self._templates.globals["can_sign_in"] = can_sign_in
+        self._templates.globals.update(initials_of=initials_of, pattern_of=pattern_of)
         self._templates.filters.update(prose=prose, phrase=phrase, anchor=anchor_of)
 
     def page(

@@ -14,7 +14,6 @@ from server.api.forms import read_form
 from server.api.operations import HTML, PAGES, Access, Answer, Operation, described
 from server.api.problems import STATUS_OF_CODE
 from server.api.queries import read_query
-from server.api.users import initials_of
 from server.api.welcoming import Welcoming
 from server.auth.callers import Callers, expect_user
 from server.auth.profiles import Profile, ProfileChange, Profiles, checked_username
@@ -22,10 +21,13 @@ from server.auth.visitors import Visitors
 from server.domain.display_names import display_name_of
 from server.domain.errors import Code, Refusal
 from server.domain.identity import Identity
+from server.domain.pictures import Picture
 from server.domain.rates import Action
 from server.domain.site_paths import SITE_PATH_CHARACTERS_MAX, site_path_of
 from server.domain.usernames import UsernameState
 
+PUBLIC = "public"
+"""What the box for amounts sends when it is ticked."""
 SIGN_IN_PATH = "/signin"
 _ELSEWHERE = Answer(
     "To the sign-in, for who is not signed in; onward, where there is nothing to choose.", media_type=None
@@ -122,7 +124,12 @@ class SettingsPageEndpoints:
         profile = await self._own(request)
         if profile is None:
             return _to_sign_in("/me/settings")
-        typed = {"username": profile.username or "", "displayName": profile.display_name or ""}
+        typed = {
+            "username": profile.username or "",
+            "displayName": profile.display_name or "",
+            "picture": profile.picture.value,
+            "amounts": PUBLIC if profile.amounts_public else "",
+        }
         return await self._settings_page(request, profile, typed, {}, is_saved=is_saved)
 
     @described(
@@ -136,24 +143,12 @@ class SettingsPageEndpoints:
         )
     )
     async def save_settings(self, request: Request) -> Response:
-        """`POST /me/settings`: the form of that page, with `username`, `displayName`, `picture` (`provider` or
-        `initials`) and `amounts` (`public`, or nothing). What is not right is shown in the form again."""
+        """`POST /me/settings`: the form of that page, with `username`, `displayName`, `picture` (`INITIALS` or
+        `PATTERN`) and `amounts` (`public`, or nothing). What is not right is shown in the form again."""
         user_id = _user_id(await self._writer(request))
         fields = await read_form(request)
-        typed = {name: fields.get(name, "").strip() for name in ("username", "displayName")}
-        values: dict[str, Any] = {
-            "image_shown": fields.get("picture") == "provider",
-            "amounts_public": fields.get("amounts") == "public",
-        }
-        errors: dict[str, str] = {}
-        for name, column, check in (
-            ("username", "username", checked_username),
-            ("displayName", "display_name", display_name_of),
-        ):
-            try:
-                values[column] = check(typed[name])
-            except Refusal as refusal:
-                errors[name] = refusal.message
+        typed = {name: fields.get(name, "").strip() for name in ("username", "displayName", "picture", "amounts")}
+        values, errors = _read(typed)
         status = HTTPStatus.BAD_REQUEST
         if not errors:
             try:
@@ -196,9 +191,33 @@ class SettingsPageEndpoints:
             "errors": errors,
             "is_saved": is_saved,
             "rule": UsernameState.INVALID.meaning,
-            "initials": initials_of(profile.display_name or profile.username or "?"),
+            "pictures": list(Picture),
         }
         return await self._welcoming.page(request, "settings.html", context, status=status)
+
+
+def _read(typed: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a form says, by the names of `ProfileChange`; and what is wrong with it, by its fields."""
+    values: dict[str, Any] = {"amounts_public": typed["amounts"] == PUBLIC}
+    errors: dict[str, str] = {}
+    for name, column, check in (
+        ("username", "username", checked_username),
+        ("displayName", "display_name", display_name_of),
+        ("picture", "picture", _picture_of),
+    ):
+        try:
+            values[column] = check(typed[name])
+        except Refusal as refusal:
+            errors[name] = refusal.message
+    return values, errors
+
+
+def _picture_of(text: str) -> Picture:
+    """The picture that is chosen; initials where none is."""
+    try:
+        return Picture(text or Picture.INITIALS)
+    except ValueError:
+        raise Refusal(Code.BAD_REQUEST, "There is no such picture.") from None
 
 
 def _user_id(identity: Identity) -> UUID:

@@ -16,6 +16,7 @@ from server.auth.profiles import Profile, Profiles
 from server.domain.errors import Code, Refusal
 from server.domain.givers import Giver
 from server.domain.identity import Identity
+from server.domain.pictures import Picture
 from server.domain.users import UserRole
 from server.ledger.badge_lists import BadgeLists
 from server.ledger.supported_channels import supported_channels
@@ -55,7 +56,7 @@ class UserProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         username: as it was typed.
         display_name: null: none was chosen.
-        image: address of a picture at the user's sign-in provider; null: the user does not show one.
+        picture: what stands for them on pages: their initials, or a pattern made of the username.
         role: what the user may do here.
         member_since: when the account was made.
         badges: in the order of the page of all badges.
@@ -64,7 +65,7 @@ class UserProfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     username: str
     display_name: str | None
-    image: str | None
+    picture: Picture
     role: UserRole
     member_since: datetime
     badges: list[ProfileBadge]
@@ -104,9 +105,7 @@ class UserEndpoints:
     async def user_page(self, request: Request) -> Response:
         """`GET /u/{username}`: the same for people."""
         user = await self._find(request)
-        return await self._welcoming.page(
-            request, "user.html", {"user": user, "initials": initials_of(user.display_name or user.username)}
-        )
+        return await self._welcoming.page(request, "user.html", {"user": user})
 
     async def _find(self, request: Request) -> UserProfile:
         profile = await self._profiles.public(request.path_params["username"])
@@ -116,7 +115,7 @@ class UserEndpoints:
         return UserProfile(
             username=profile.username,
             display_name=profile.display_name,
-            image=profile.shown_image,
+            picture=profile.picture,
             role=profile.role,
             member_since=profile.created_at,
             badges=[ProfileBadge(badge_of(one.badge), one.first_at, one.count) for one in held],
@@ -127,9 +126,3 @@ class UserEndpoints:
         giver = Identity(session_id=profile.id, user_id=profile.id)  # of a user no session counts
         found = await supported_channels(self._postgres, giver, limit=CHANNELS_SHOWN_MAX)
         return [supported_of(one) for one in found.page.items]
-
-
-def initials_of(name: str) -> str:
-    """One or two letters in the place of a picture."""
-    words = [word for word in name.replace("_", " ").replace("-", " ").split() if word]
-    return "".join(word[0] for word in words[:2]).upper()

@@ -36,7 +36,7 @@ _ERASED: Final = (
 )
 _FORGET: Final = """
 UPDATE "user" SET name = NULL, email = NULL, email_verified = NULL, username = NULL, display_name = NULL, image = NULL,
-       image_shown = false, amounts_public = false, role = 'USER', deleted_at = clock_timestamp()
+       picture = 'INITIALS', amounts_public = false, role = 'USER', deleted_at = clock_timestamp()
  WHERE id = $1
 """
 

@@ -26,7 +26,7 @@ _OWNED: Final = "(user_id = $1 OR user_id IS NULL AND session_id = $2)"
 _NEXT: Final = "AND ($3::uuid IS NULL OR {id} > $3) ORDER BY {id} LIMIT $4"
 _PROFILE: Final = """
 SELECT json_build_object('username', username, 'displayName', display_name, 'name', name, 'email', email,
-         'emailVerified', email_verified, 'image', image, 'imageShown', image_shown, 'role', role,
+         'emailVerified', email_verified, 'image', image, 'picture', picture, 'role', role,
          'amountsPublic', amounts_public, 'memberSince', created_at)::text AS json
   FROM "user" WHERE id = $1
 """

@@ -8,19 +8,20 @@ from uuid import UUID
 import asyncpg
 
 from server.domain.errors import Code, Refusal
+from server.domain.pictures import Picture
 from server.domain.usernames import UsernameState, refused_state_of
 from server.domain.users import UserRole
 from server.storage.outages import outages_refused
 from server.storage.postgres import Postgres
 
-_COLUMNS: Final = """id, name, email, email_verified, username, display_name, image, image_shown, role, amounts_public,
+_COLUMNS: Final = """id, name, email, email_verified, username, display_name, image, picture, role, amounts_public,
     created_at"""
 _OWN: Final = f'SELECT {_COLUMNS} FROM "user" WHERE id = $1 AND deleted_at IS NULL'  # noqa: S608 - a constant
 _PUBLIC: Final = f"""
 SELECT {_COLUMNS} FROM "user" WHERE lower(username) = lower($1) AND deleted_at IS NULL
 """  # noqa: S608 - a constant
 _HOLDER: Final = 'SELECT id FROM "user" WHERE lower(username) = lower($1)'
-_CHANGEABLE: Final = ("username", "display_name", "image_shown", "amounts_public")
+_CHANGEABLE: Final = ("username", "display_name", "picture", "amounts_public")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ class Profile:
         email_verified: when a provider vouched for it; None: none did.
         username: None: not chosen so far.
         display_name: what the profile says beside the username; None: nothing.
-        image: address of the provider's picture; None: it has none.
-        image_shown: whether others get that address.
+        image: address of the provider's picture, not shown to others; None: it has none.
+        picture: what stands for the user on pages.
         amounts_public: whether others see what was given.
     """
 
@@ -45,15 +46,10 @@ class Profile:
     username: str | None
     display_name: str | None
     image: str | None
-    image_shown: bool
+    picture: Picture
     role: UserRole
     amounts_public: bool
     created_at: datetime
-
-    @property
-    def shown_image(self) -> str | None:
-        """What others get; None: initials."""
-        return self.image if self.image_shown else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ class ProfileChange:
     """What is to change.
 
     Attributes:
-        values: new values by the names of `Profile`: `username`, `display_name`, `image_shown`, `amounts_public`;
+        values: new values by the names of `Profile`: `username`, `display_name`, `picture`, `amounts_public`;
             checked but for whether the username is free. Nothing: nothing changes.
     """
 
@@ -148,4 +144,4 @@ def _expect(row: asyncpg.Record | None) -> asyncpg.Record:
 
 
 def _profile_of(row: asyncpg.Record) -> Profile:
-    return Profile(**{**dict(row), "role": UserRole(row["role"])})
+    return Profile(**{**dict(row), "role": UserRole(row["role"]), "picture": Picture(row["picture"])})

@@ -48,9 +48,9 @@ async def test_a_user_a_visitor_and_a_program_are_told_who_they_are(site: Site, 
 async def test_what_is_left_out_stays(site: Site, postgres: Postgres) -> None:
     async with browser_of(site, await signed_in(postgres, "mara_k")) as browser:
         await browser.patch("/api/me", json={"displayName": " Mara ", "amountsPublic": True})
-        changed = (await browser.patch("/api/me", json={"username": "Mara_Z", "imageShown": True})).json()["user"]
+        changed = (await browser.patch("/api/me", json={"username": "Mara_Z", "picture": "PATTERN"})).json()["user"]
         assert (changed["username"], changed["displayName"]) == ("Mara_Z", "Mara")
-        assert (changed["imageShown"], changed["amountsPublic"]) == (True, True)
+        assert (changed["picture"], changed["amountsPublic"]) == ("PATTERN", True)
         assert (await browser.patch("/api/me", json={"displayName": ""})).json()["user"]["displayName"] is None
         assert (await browser.patch("/api/me", json={})).json()["name"] == "Mara_Z"
 
@@ -62,6 +62,8 @@ async def test_what_is_left_out_stays(site: Site, postgres: Postgres) -> None:
         {"username": "admin"},
         {"username": None},
         {"displayName": "x" * 41},
+        {"picture": "https://evil.example/1.png"},
+        {"picture": None},
         {"role": "ADMIN"},
         {"x": 1},
     ],
@@ -127,9 +129,12 @@ async def test_the_first_sign_in_leads_over_the_choice_of_a_username(site: Site,
 async def test_settings_are_saved_together_or_shown_again(site: Site, postgres: Postgres) -> None:
     await signed_in(postgres, "jonas")
     async with browser_of(site, await signed_in(postgres, "mara_k")) as browser:
-        typed = {"username": "mara_z", "displayName": "Mara Z", "picture": "provider", "amounts": "public"}
+        typed = {"username": "mara_z", "displayName": "Mara Z", "picture": "PATTERN", "amounts": "public"}
         wrong = await browser.post("/me/settings", data={**typed, "displayName": "\u202eMara", "username": "x"})
         assert (wrong.status_code, wrong.text.count('aria-invalid="true"')) == (400, 2)
+        assert 'value="PATTERN" checked' in wrong.text  # what was chosen is not lost
+        assert 'name="amounts" value="public" checked' in wrong.text
+        assert (await browser.post("/me/settings", data={**typed, "picture": "provider"})).status_code == 400
         taken = await browser.post("/me/settings", data={**typed, "username": "Jonas"})
         assert (taken.status_code, 'value="Mara Z"' in taken.text) == (409, True)
         assert (await browser.get("/api/me")).json()["name"] == "mara_k"
@@ -137,10 +142,10 @@ async def test_settings_are_saved_together_or_shown_again(site: Site, postgres: 
         assert saved.headers["location"] == "/me/settings?saved=true"
         assert "Saved." in (await browser.get("/me/settings?saved=true")).text
         user = (await browser.get("/api/me")).json()["user"]
-        assert (user["imageShown"], user["amountsPublic"]) == (True, True)
+        assert (user["picture"], user["amountsPublic"]) == ("PATTERN", True)
         await browser.post("/me/settings", data={"username": "mara_z"})
         user = (await browser.get("/api/me")).json()["user"]
-        assert (user["imageShown"], user["amountsPublic"], user["displayName"]) == (False, False, None)
+        assert (user["picture"], user["amountsPublic"], user["displayName"]) == ("INITIALS", False, None)
 
 
 async def test_others_see_name_badges_and_since_when_and_nothing_else(
@@ -157,12 +162,12 @@ async def test_others_see_name_badges_and_since_when_and_nothing_else(
         assert not [one for one in secret if one in answer.text or one in page.text]
         assert "$3" not in page.text
         async with browser_of(site, person) as browser:
-            await browser.patch("/api/me", json={"amountsPublic": True, "imageShown": True})
+            await browser.patch("/api/me", json={"amountsPublic": True, "picture": "PATTERN"})
         answer, page = await stranger.get("/api/users/mara_k"), await stranger.get("/u/mara_k")
         assert answer.json()["supported"][0]["totals"][0]["amount"] == 300
-        assert answer.json()["image"] == "https://pictures.example/1"
+        assert (answer.json()["picture"], page.text.count('class="initials pattern large"')) == ("PATTERN", 1)
         assert "$3" in page.text
-        assert not [one for one in secret[:4] if one in answer.text or one in page.text]
+        assert not [one for one in secret if one in answer.text or one in page.text]
 
 
 @pytest.mark.parametrize("name", ["nobody_here", "x", "a%00b", "%F0%9F%90%99", "mara_k"])

@@ -14,6 +14,7 @@ from sqlalchemy import (
     text,
 )
 
+from server.domain.pictures import Picture
 from server.domain.users import UserRole
 from server.storage.tables.base import (
     id_column,
@@ -40,9 +41,10 @@ user = Table(
     moment_of_writing(),
     moment("deleted_at"),  # the person is gone and the columns above are empty; the row stays for the ledger
     Column("display_name", Text),  # what the profile says beside the username; `name` is the provider's, and private
-    Column("image_shown", Boolean, nullable=False, server_default=text("false")),
     moment("erased_at"),  # after `deleted_at`: the chats are erased too
+    words("picture", default=Picture.INITIALS),
     one_of("role", UserRole),
+    one_of("picture", Picture),
 )
 Index("uq_user_username", func.lower(user.c.username), unique=True)
 Index(

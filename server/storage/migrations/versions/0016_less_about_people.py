@@ -1,4 +1,5 @@
-"""Of what Stripe has told only what the ledger needs stays: nothing of who paid."""
+"""Of what Stripe has told only what the ledger needs stays, nothing of who paid; and what stands for a user is made of
+their name, so nobody is shown the address of the provider's picture any more."""
 
 from typing import Final
 
@@ -39,5 +40,12 @@ UPDATE provider_event SET payload =
 """As `ledger/payments/stripe_events.py` keeps it; answers that we have asked for never held more."""
 
 
+PICTURES: Final = """
+ALTER TABLE "user" DROP COLUMN image_shown, ADD COLUMN picture TEXT NOT NULL DEFAULT 'INITIALS',
+    ADD CONSTRAINT ck_user_picture CHECK (picture IN ('INITIALS', 'PATTERN'))
+"""
+
+
 def upgrade() -> None:
     op.execute(REDACT)
+    op.execute(PICTURES)
