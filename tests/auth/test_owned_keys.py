@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.gateways import LocalGateway, local_gateway
 from tests.support.http_clients import http_client
 from tests.support.people import signed_in
 from tests.support.raw_socket import RawSocket
+from tests.support.waiting import eventually
 from tests.support.world import World, made_world
 
 SUBPROTOCOL = ("Sec-WebSocket-Protocol", "tallylight.v1")
@@ -108,6 +110,33 @@ async def test_nobody_has_more_keys_than_fit_however_fast_they_are(keys: ApiKeys
     assert len(await keys.list_of(owner.user_id)) == KEYS_OF_OWNER_MAX
     await keys.revoke(first.id, owner_id=owner.user_id)
     await keys.create("in its place", owner_id=owner.user_id)
+
+
+async def test_two_keys_at_once_wait_for_each_other_before_they_are_counted(keys: ApiKeys, postgres: Postgres) -> None:
+    """Both have begun before either is made; without the lock on the owner's row both would find room."""
+    owner = await signed_in(postgres, "fan")
+    for number in range(KEYS_OF_OWNER_MAX - 1):
+        await keys.create(f"program {number}", owner_id=owner.user_id)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.TaskGroup() as group, postgres.pool.acquire() as holder, holder.transaction():
+        await holder.execute('SELECT 1 FROM "user" WHERE id = $1 FOR NO KEY UPDATE', owner.user_id)
+        makers = [group.create_task(outcome_of(keys, owner.user_id)) for _ in range(2)]
+        await eventually(lambda: _is(2, postgres, waiting), deadline_seconds=1.5)  # a lock is waited for 2 s
+    assert sorted(str(maker.result()) for maker in makers) == ["None", "conflict"]
+    assert len(await keys.list_of(owner.user_id)) == KEYS_OF_OWNER_MAX
+
+
+async def outcome_of(keys: ApiKeys, owner_id: UUID) -> str | None:
+    """Make a key; returns the code of the refusal."""
+    try:
+        await keys.create("one more", owner_id=owner_id)
+    except Refusal as refusal:
+        return refusal.code.value
+    return None
+
+
+async def _is(expected: int, postgres: Postgres, query: str) -> bool:
+    return bool(await postgres.pool.fetchval(query) == expected)
 
 
 async def test_nobody_revokes_anothers_key(keys: ApiKeys, postgres: Postgres) -> None:

@@ -124,11 +124,15 @@ def test_a_visitor_has_one_answer_at_a_time() -> None:
     assert code_of(decide(start_of(second, visitor=visitor), facts, NOW)) is Code.BUSY
 
 
+@pytest.mark.parametrize("subject", [0, 1], ids=["session", "address"])
 @pytest.mark.parametrize(("count", "code"), [(2, None), (3, Code.QUOTA_EXCEEDED)])
-def test_the_daily_quota_ends_at_its_limit_until_midnight(count: int, code: Code | None) -> None:
+def test_the_daily_quota_ends_at_its_limit_until_midnight(count: int, code: Code | None, subject: int) -> None:
+    """Each of the two alone."""
     chat = new_id()
     visitor = VisitorClaim(new_id(), "digest", 3)
-    facts = facts_of(chat, balance=5, counts={visitor.subjects[0]: 0, visitor.subjects[1]: count})
+    facts = facts_of(
+        chat, balance=5, counts={one: count if place == subject else 0 for place, one in enumerate(visitor.subjects)}
+    )
     decision = decide(start_of(chat, visitor=visitor), facts, NOW)
     assert code_of(decision) is code
     if isinstance(decision, Refusal):

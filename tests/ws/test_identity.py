@@ -155,6 +155,23 @@ async def test_an_expired_session_loses_its_sockets(gateway: LocalGateway, world
     assert await socket.wait_closed() == 4004
 
 
+async def test_a_session_that_runs_out_loses_its_sockets_about_a_second_later_and_not_before(
+    gateway: LocalGateway, world: World
+) -> None:
+    """By the clock alone: nobody ends it."""
+    visitor = await visitor_of(gateway, world)
+    socket = await gateway.connect()
+    await world.postgres.pool.execute(
+        "UPDATE session SET expires_at = clock_timestamp() + '1.5 s' WHERE id = $1", visitor.session_id
+    )
+    assert await still_works(socket)
+    assert await socket.wait_closed() == 4004
+    late = "SELECT extract(epoch FROM clock_timestamp() - expires_at)::float8 FROM session WHERE id = $1"
+    assert 0 <= await world.postgres.pool.fetchval(late, visitor.session_id) < CLOSED_WITHIN_SECONDS
+    assert gateway.cookie is not None
+    assert await code_after_hello(gateway, gateway.cookie) == 4501
+
+
 async def test_after_a_sign_in_the_sockets_of_all_devices_count_together(
     postgres_url: str, redis_url: str, world: World
 ) -> None:
