@@ -1,6 +1,7 @@
 """Who may use a route: what it declares, and the one place where that is checked.
 
-Endpoints look their caller up again, because they need to know who it is; that they get that far was decided here.
+Endpoints look their caller up again, because they need to know who it is. None of them checks a role or a kind of
+caller itself: that they get that far was decided here.
 """
 
 from typing import Final

@@ -15,7 +15,7 @@ from server.api.bodies import read_body
 from server.api.forms import read_form
 from server.api.operations import HTML, PAGES, Access, Answer, Operation, described
 from server.api.welcoming import Welcoming
-from server.auth.callers import Callers, expect_user
+from server.auth.callers import Callers
 from server.auth.deletion import delete_user
 from server.auth.visitors import Visitors
 from server.domain.errors import Code, Refusal
@@ -75,7 +75,7 @@ class DeletionEndpoints:
         Name, e-mail, accounts at providers, badges, chats and sessions go; what was given stays in the lists, without a
         name. The username is free at once.
         """
-        identity = expect_user((await self._callers.require_writer(request)).identity)
+        identity = (await self._callers.require_writer(request)).identity
         await self._delete(identity, (await read_body(request, DeletionBody)).username)
         return Response(None, HTTPStatus.NO_CONTENT.value)
 
@@ -104,7 +104,7 @@ class DeletionEndpoints:
     async def delete_on_page(self, request: Request) -> Response:
         """`POST /me/delete`: the form of that page, with `username`. Another one than the caller's is shown in the form
         again, with 400."""
-        identity = expect_user((await self._callers.require_writer(request)).identity)
+        identity = (await self._callers.require_writer(request)).identity
         typed = (await read_form(request)).get("username", "")
         try:
             await self._delete(identity, typed)

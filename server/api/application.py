@@ -167,7 +167,7 @@ def _routes(
         contributors=ContributorEndpoints(deps.postgres, badges, channels, cursors),
         account=_account(deps, _Shared(callers, visitors, cursors, welcoming), badges, downloads),
         admin=AdminEndpoints(callers, idempotency, deps.reversals, deps.ledger_checks),
-        payment_events=PaymentEventEndpoints(deps.postgres, callers, cursors, welcoming),
+        payment_events=PaymentEventEndpoints(deps.postgres, cursors, welcoming),
         checkout=CheckoutEndpoints(deps.sandbox, deps.postgres, welcoming),
         webhooks=WebhookEndpoints(deps.payments),
         signing_in=SignInEndpoints(

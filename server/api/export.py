@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from server.api.downloads import Download, Downloads
 from server.api.operations import JSON, Access, Answer, Operation, described
-from server.auth.callers import Callers, expect_person
+from server.auth.callers import Callers
 from server.auth.own_data import OwnData
 from server.domain.errors import Code
 from server.domain.rates import Action
@@ -37,7 +37,7 @@ class ExportEndpoints:
 
         A file without its end is cut off, and no JSON.
         """
-        identity = expect_person(await self._callers.require(request))
+        identity = await self._callers.require(request)
 
         def chunks() -> AsyncGenerator[bytes]:
             return self._own.json_of(identity)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from server.api.bodies import read_body
 from server.api.operations import Access, Answer, Operation, described
 from server.api.queries import json_answer
-from server.auth.callers import Callers, expect_person, expect_user
+from server.auth.callers import Callers
 from server.auth.profiles import Profile, ProfileChange, Profiles, checked_username
 from server.domain.display_names import DISPLAY_NAME_CHARACTERS_MAX, display_name_of
 from server.domain.errors import Code
@@ -137,7 +137,7 @@ class MeEndpoints:
 
         A username that somebody else has is a `conflict`. The one of before is free at once.
         """
-        identity = expect_user((await self._callers.require_writer(request)).identity)
+        identity = (await self._callers.require_writer(request)).identity
         change = change_of(await read_body(request, MeChange))
         assert identity.user_id is not None
         return json_answer(_me_of(await self._profiles.change(identity.user_id, change)))
@@ -155,7 +155,7 @@ class MeEndpoints:
     )
     async def check_username(self, request: Request) -> Response:
         """`GET /api/usernames/{name}`: whether the caller may have this username."""
-        identity = expect_person(await self._callers.require(request))
+        identity = await self._callers.require(request)
         name = request.path_params["name"]
         state = await self._profiles.state_of(name, identity.user_id)
         return json_answer(UsernameAnswer(name, state, state.meaning))

@@ -16,7 +16,7 @@ from server.api.paths import SessionPath
 from server.api.queries import CursorText, ListQuery, json_answer, read_query
 from server.api.session_status import status_of
 from server.api.welcoming import Welcoming
-from server.auth.callers import Callers, expect_person
+from server.auth.callers import Callers
 from server.auth.own_sessions import OwnSession, OwnSessions
 from server.auth.visitors import Visitors
 from server.domain.errors import Code, Refusal
@@ -135,7 +135,7 @@ class SessionEndpoints:
 
         A user has one for each browser, a visitor this one alone.
         """
-        identity = expect_person(await self._callers.require(request))
+        identity = await self._callers.require(request)
         return json_answer(await self._list(identity, read_query(request, ListQuery)))
 
     @described(
@@ -151,7 +151,7 @@ class SessionEndpoints:
     async def end_session(self, request: Request) -> Response:
         """`DELETE /api/me/sessions/{id}`: ends a session of the caller's. Its cookie opens nothing any more, and its
         sockets are closed 4004 within a second."""
-        identity = expect_person((await self._callers.require_writer(request)).identity)
+        identity = (await self._callers.require_writer(request)).identity
         await self._end(identity, request.path_params["id"])
         return Response(None, HTTPStatus.NO_CONTENT.value)
 
@@ -166,7 +166,7 @@ class SessionEndpoints:
     )
     async def end_other_sessions(self, request: Request) -> Response:
         """`DELETE /api/me/sessions`: ends all sessions of the caller's but the one that asks."""
-        identity = expect_person((await self._callers.require_writer(request)).identity)
+        identity = (await self._callers.require_writer(request)).identity
         return json_answer(EndedSessions(await self._own.end_others(identity)))
 
     @described(
@@ -199,7 +199,7 @@ class SessionEndpoints:
     )
     async def end_on_page(self, request: Request) -> Response:
         """`POST /me/sessions`: the form of that page, with `end`: the id of a session, or `others`."""
-        identity = expect_person((await self._callers.require_writer(request)).identity)
+        identity = (await self._callers.require_writer(request)).identity
         ended = (await read_form(request)).get("end", "")
         if ended == OTHERS:
             await self._own.end_others(identity)

@@ -15,7 +15,7 @@ from server.api.operations import HTML, PAGES, Access, Answer, Operation, descri
 from server.api.problems import STATUS_OF_CODE
 from server.api.queries import read_query
 from server.api.welcoming import Welcoming
-from server.auth.callers import Callers, expect_user
+from server.auth.callers import Callers
 from server.auth.profiles import Profile, ProfileChange, Profiles, checked_username
 from server.auth.visitors import Visitors
 from server.domain.display_names import display_name_of
@@ -167,7 +167,7 @@ class SettingsPageEndpoints:
         return None if identity is None or identity.user_id is None else await self._profiles.own(identity.user_id)
 
     async def _writer(self, request: Request) -> Identity:
-        return expect_user((await self._callers.require_writer(request)).identity)
+        return (await self._callers.require_writer(request)).identity
 
     async def _welcome_page(self, request: Request, next_path: str, typed: str, refusal: Refusal | None) -> Response:
         status = HTTPStatus.OK if refusal is None else STATUS_OF_CODE[refusal.code]

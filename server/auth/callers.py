@@ -92,7 +92,7 @@ class Callers:
         if _bearer(connection) is None and not self._origins.allows_write(connection.headers):
             raise _foreign_origin()
         identity = await self.find(connection)
-        return None if identity is None else expect_person(identity)
+        return None if identity is None else _expect_person(identity)
 
     def require_own_origin(self, connection: HTTPConnection) -> str:
         """The Origin of our own page that asks, whoever is there.
@@ -104,26 +104,8 @@ class Callers:
             raise _foreign_origin()
         return connection.headers["origin"]
 
-    async def require_admin(self, connection: HTTPConnection) -> Identity:
-        """The admin who asks.
 
-        Raises:
-            Refusal: unauthorized, nobody that is known; forbidden, not an admin; unavailable.
-        """
-        return _expect_admin(await self.require(connection))
-
-    async def require_admin_writer(self, connection: HTTPConnection) -> Writer:
-        """The admin who asks for a change.
-
-        Raises:
-            Refusal: unauthorized; forbidden, the Origin is missing or foreign, or not an admin; unavailable.
-        """
-        writer = await self.require_writer(connection)
-        _expect_admin(writer.identity)
-        return writer
-
-
-def expect_person(identity: Identity) -> Identity:
+def _expect_person(identity: Identity) -> Identity:
     """The same, a user or a visitor.
 
     Raises:
@@ -134,25 +116,8 @@ def expect_person(identity: Identity) -> Identity:
     return identity
 
 
-def expect_user(identity: Identity) -> Identity:
-    """The same, a signed-in user.
-
-    Raises:
-        Refusal: forbidden, it is a visitor or a program's key.
-    """
-    if identity.kind is not IdentityKind.USER:
-        raise Refusal(Code.FORBIDDEN, "Sign in first: this is for users.")
-    return identity
-
-
 def _foreign_origin() -> Refusal:
     return Refusal(Code.FORBIDDEN, "With a session cookie this needs the Origin of one of our own pages.")
-
-
-def _expect_admin(identity: Identity) -> Identity:
-    if not identity.is_admin:
-        raise Refusal(Code.FORBIDDEN, "Only an admin may do this.")
-    return identity
 
 
 def brings_key(connection: HTTPConnection) -> bool:

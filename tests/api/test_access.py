@@ -191,6 +191,14 @@ async def test_pages_that_show_ones_own_things_say_so_to_the_script(crowd: Crowd
             assert '<header class="bar" data-own>' in (await browser.get(path)).text
 
 
+def test_what_is_for_admins_says_so() -> None:
+    """No endpoint looks at a role: a new one that forgets to declare it is noticed here."""
+    own = [entry for entry in TABLE if entry.path.startswith(("/admin", "/api/admin"))]
+    assert len(own) > 3
+    for entry in own:
+        assert entry.access is Access.ADMIN, str(entry)
+
+
 async def test_static_files_and_what_is_not_there_have_the_headers_too(client: httpx2.AsyncClient) -> None:
     [mount] = [route for route in described_routes() if isinstance(route, Mount)]
     for path in (f"{mount.path}/site.css", f"{mount.path}/absent.css", "/absent", "/api/absent", "/%00"):

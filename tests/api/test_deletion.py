@@ -20,6 +20,7 @@ from tests.api.test_sessions import browser_of
 from tests.ledger.books import Books
 from tests.support.people import Person, signed_in
 from tests.support.rows import Rows
+from tests.support.waiting import eventually
 
 ROUNDS = 20
 PURCHASE = TransactionType.CREDIT_PURCHASE
@@ -209,6 +210,30 @@ async def test_deletion_against_a_settling_contribution_keeps_the_books_and_no_b
     assert await postgres.pool.fetchval("SELECT count(*) FROM user_badge") == 0
     assert await postgres.pool.fetchval('SELECT count(*) FROM "transaction" WHERE type = $1', PURCHASE) == ROUNDS
     await assert_clean_books(postgres)
+
+
+async def test_sessions_are_locked_in_the_order_of_their_ids(postgres: Postgres) -> None:
+    """As everywhere: whoever has the first one may take the second while a deletion waits; else both would wait."""
+    person = await signed_in(postgres, "mara_k")
+    first, second = new_id(), new_id()
+    for session_id in (second, first):  # in the table they stand the other way round
+        await postgres.pool.execute(
+            "INSERT INTO session (id, user_id, token_hash, expires_at)"
+            " VALUES ($1, $2, sha256($1::uuid::text::bytea), clock_timestamp() + '1 h')",
+            session_id,
+            person.user_id,
+        )
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.TaskGroup() as group, postgres.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT 1 FROM session WHERE id = $1 FOR UPDATE", first)
+        group.create_task(delete_user(postgres, person.user_id, "mara_k"))
+
+        async def is_waiting() -> bool:
+            return bool(await postgres.pool.fetchval(waiting) == 1)
+
+        await eventually(is_waiting, deadline_seconds=1.5)
+        await other.execute("SELECT 1 FROM session WHERE id = $1 FOR UPDATE NOWAIT", second)
+    assert await postgres.pool.fetchval("SELECT count(*) FROM session WHERE token_hash IS NOT NULL") == 0
 
 
 async def test_a_key_of_a_deleted_user_is_revoked(postgres: Postgres) -> None:
