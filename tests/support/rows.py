@@ -6,10 +6,14 @@ from uuid import UUID
 from weakref import WeakSet
 
 from server.channels.adding import NewChannel, add_channel
+from server.domain.channels import ChannelStatus
 from server.domain.identity import Identity
+from server.domain.transactions import CreditEntryKind
+from server.ledger import charging
+from server.ledger.accounts import lock_channels, post
 from server.ledger.audit import check
 from server.storage.ids import new_id
-from server.storage.postgres import Postgres
+from server.storage.postgres import Connection, Postgres
 
 _HAS_MONEY = """
     SELECT EXISTS (SELECT FROM contribution) OR EXISTS (SELECT FROM "transaction") OR EXISTS (SELECT FROM credit_entry)
@@ -111,9 +115,10 @@ class Rows:
         return chat_id
 
     async def turn(self, chat_id: UUID, seq: int, question: str, answer: str) -> tuple[UUID, UUID]:
-        """A question at `seq` and its answer at `seq + 1`."""
+        """A question at `seq` and its answer at `seq + 1`; the first ones cost a credit, which is given for it."""
         asked, answered = new_id(), new_id()
         async with self.postgres.pool.acquire() as connection, connection.transaction():
+            await self._pay(connection, chat_id)
             await connection.execute(
                 "INSERT INTO message (id, chat_id, seq, type, content, tokens, status, author, idem)"
                 " VALUES ($1, $2, $3, 'USER', $4, 3, 'DONE', 1, $5)",
@@ -137,6 +142,20 @@ class Rows:
                 chat_id,
             )
         return asked, answered
+
+    async def _pay(self, connection: Connection, chat_id: UUID) -> None:
+        chat = await connection.fetchrow("SELECT channel_id, credit_state, epoch FROM chat WHERE id = $1", chat_id)
+        assert chat is not None
+        channel_id = chat["channel_id"]
+        accounts = await lock_channels(connection, [channel_id])
+        if accounts[channel_id].status is not ChannelStatus.ACTIVE:
+            self.plant()
+        elif chat["credit_state"] == "NONE":
+            kind = CreditEntryKind.ADJUST
+            await post(connection, accounts[channel_id], kind=kind, delta=1, source_id=new_id(), reason="a test")
+            accounts = await lock_channels(connection, [channel_id])
+            await charging.charge(connection, accounts, [(channel_id, chat_id)])
+            await charging.spend(connection, [(chat_id, chat["epoch"])])
 
     async def transaction(
         self,
