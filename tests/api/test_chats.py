@@ -46,7 +46,7 @@ async def test_a_chat_is_shown_in_the_spelling_of_rest(client: httpx2.AsyncClien
         "channel": {"id": str(channel_id), "name": "deep-sea-lab", "title": "Deep Sea Lab"},
         "title": "Who wins?",
         "state": "OPEN",
-        "creditState": "NONE",
+        "creditState": "SPENT",
         "tokensUsed": 12,
         "tokenCap": 50_000,
     }
