@@ -320,6 +320,29 @@ async def test_going_back_to_a_page_in_the_browsers_memory_neither(
         await _goes_back_to_nothing_of_before(context, live_server, fan)
 
 
+@pytest.mark.parametrize("is_somebody_else", [True, False])
+async def test_a_page_out_of_the_memory_is_hidden_until_it_is_loaded_for_who_is_there_now(
+    context: BrowserContext, live_server: LiveServer, fan: Fan, *, is_somebody_else: bool
+) -> None:
+    await fan.sign_in(context)
+    page = await open_tab(context, f"{live_server.url}/me")
+    loads: list[Page] = []
+    page.on("load", lambda page: loads.append(page))  # noqa: PLW0108 - Playwright asks for a function
+    is_hidden = await page.evaluate(
+        """isSomebodyElse => {
+            if (isSomebodyElse) localStorage['tallylight session'] = 'a mark of somebody else';
+            dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}));
+            return document.body.hidden;
+        }""",
+        is_somebody_else,
+    )
+    assert is_hidden == is_somebody_else
+    if is_somebody_else:
+        await page.wait_for_function("() => !document.body.hidden")
+    await sees(page, f"Signed in as {fan.username}")
+    assert len(loads) == is_somebody_else
+
+
 async def test_without_a_script_a_reload_is_right(browser: Browser, live_server: LiveServer, fan: Fan) -> None:
     async with await browser.new_context(java_script_enabled=False) as context:
         first = await fan.sign_in(context)
