@@ -142,11 +142,10 @@ class _App:
         transport: ProviderTransport,
     ) -> Starlette:
         """The pages, the REST side and the websocket."""
-        sessions, keys = Sessions(parts.postgres, SessionLimits()), ApiKeys(parts.postgres)
+        sessions, keys, settings = Sessions(parts.postgres, SessionLimits()), ApiKeys(parts.postgres), parts.settings
         tickets = Tickets(parts.redis, sessions, keys)
         door = Door(sessions, tickets)
         addresses, digests = ClientAddresses(self._config.trusted_proxies), AddressDigests(self._secret)
-        settings = parts.settings
         limits = RateLimits(Windows(parts.redis), addresses, digests, factor=lambda: settings.current.limits_factor)
         gateway.start(IdentityWatch(parts.postgres, keys, gateway.sockets, settings).run)
         checks = LedgerChecks(parts.postgres, parts.redis, daily_hour=self._config.ledger_check_hour)
@@ -168,6 +167,7 @@ class _App:
         )
         deps = ApiDeps(
             postgres=parts.postgres,
+            redis=parts.redis,
             sessions=sessions,
             keys=keys,
             tickets=tickets,

@@ -34,6 +34,7 @@ from server.api.embed_cors import EmbedCors
 from server.api.embed_page import EmbedPageEndpoints
 from server.api.embed_routes import EmbedEndpoints
 from server.api.embed_settings import EmbedSettingsEndpoints
+from server.api.embed_sign_in import EmbedSignInEndpoints
 from server.api.export import ExportEndpoints
 from server.api.failures import ErrorAnswers, Failures
 from server.api.flood_limit import FloodLimit
@@ -65,6 +66,7 @@ from server.api.welcoming import Welcoming
 from server.auth.attempts import Attempts
 from server.auth.callers import Callers
 from server.auth.cookies import SessionCookie
+from server.auth.embed_codes import EmbedCodes
 from server.auth.notices import Notices
 from server.auth.own_data import OwnData
 from server.auth.own_sessions import OwnSessions
@@ -199,6 +201,17 @@ def _embeds(deps: ApiDeps, rendering: Rendering, channels: ChannelEndpoints, sha
     return EmbedEndpoints(
         page=EmbedPageEndpoints(channels, deps.postgres, origins, rendering),
         settings=EmbedSettingsEndpoints(Embedding(deps.postgres), channels, callers, origins, shared.welcoming),
+        signing_in=EmbedSignInEndpoints(
+            channels=channels,
+            catalog=catalog,
+            codes=EmbedCodes(deps.redis),
+            sessions=deps.sessions,
+            own=OwnSessions(deps.postgres),
+            signing_in=deps.signing_in,
+            callers=callers,
+            visitors=shared.visitors,
+            welcoming=shared.welcoming,
+        ),
         tickets=TicketEndpoints(deps.tickets, deps.sessions, catalog, callers, deps.limits),
     )
 

@@ -21,6 +21,7 @@ from server.ledger.payments.payments import Payments
 from server.ledger.payments.sandbox import Sandbox
 from server.ledger.reversal_requests import Reversals
 from server.storage.postgres import Postgres
+from server.storage.redis import Redis
 
 
 class ModelState(StrEnum):
@@ -73,6 +74,7 @@ class ApiDeps:
 
     Attributes:
         postgres: for channels and chats; every figure that is shown comes from it.
+        redis: for codes that live a minute.
         sessions: who holds a token.
         keys: who holds an API key.
         tickets: for those who open a socket without a cookie.
@@ -97,6 +99,7 @@ class ApiDeps:
     """
 
     postgres: Postgres
+    redis: Redis
     sessions: Sessions
     keys: ApiKeys
     tickets: Tickets

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from server.api.forms import read_form
 from server.api.rendering import Rendering
-from server.api.security_headers import POLICY, content_security_policy
+from server.api.security_headers import OPENED, OPENER, POLICY, content_security_policy
 from server.api.session_status import UNKNOWN
 from server.auth.development import PEOPLE, Asked, DevelopmentIssuer, OAuthRefusal, person_of
 from server.auth.making import DEVELOPMENT_PATH
@@ -101,6 +101,7 @@ class DevelopmentPages:
         # Browsers follow a form's redirect only to where the policy allows: here to the client as well.
         way_back = f"form-action 'self' {_origin_of(asked.redirect_uri)}"
         page.headers[POLICY] = content_security_policy().replace("form-action 'self'", way_back)
+        page.headers[OPENER] = OPENED  # as other providers' pages: who has opened the window may wait for it
         return page
 
     def _refused(self, query: dict[str, str], refusal: OAuthRefusal) -> Response:
@@ -111,7 +112,7 @@ class DevelopmentPages:
     def _back(self, redirect_uri: str, **words: str) -> Response:
         """To the client, saying who sends the browser (RFC 9207)."""
         query = urlencode({name: word for name, word in words.items() if word} | {"iss": self._issuer.issuer})
-        return RedirectResponse(f"{redirect_uri}?{query}", HTTPStatus.SEE_OTHER.value)
+        return RedirectResponse(f"{redirect_uri}?{query}", HTTPStatus.SEE_OTHER.value, {OPENER: OPENED})
 
 
 def development_mount(issuer: DevelopmentIssuer, rendering: Rendering, origins: Origins) -> Mount:

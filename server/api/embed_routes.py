@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 
 from server.api.embed_page import EmbedPageEndpoints
 from server.api.embed_settings import EmbedSettingsEndpoints
+from server.api.embed_sign_in import EmbedSignInEndpoints
 from server.api.tickets import TicketEndpoints
 
 
@@ -16,6 +17,7 @@ class EmbedEndpoints:
 
     page: EmbedPageEndpoints
     settings: EmbedSettingsEndpoints
+    signing_in: EmbedSignInEndpoints
     tickets: TicketEndpoints
 
 
@@ -24,6 +26,9 @@ def embed_routes(embeds: EmbedEndpoints) -> list[BaseRoute]:
     settings = embeds.settings
     return [
         Route("/embed/{name}", embeds.page.embed),
+        Route("/embed/{name}/sign-in", embeds.signing_in.window),
+        Route("/embed/{name}/sign-in", embeds.signing_in.confirm, methods=["POST"]),
+        Route("/api/embed-sessions", embeds.signing_in.exchange, methods=["POST"]),
         Route("/api/ws-tickets", embeds.tickets.create_ticket, methods=["POST"]),
         Route("/admin/channels/{name}/embed", settings.embed_page),
         Route("/admin/channels/{name}/embed", settings.save_embed, methods=["POST"]),
@@ -37,6 +42,7 @@ def described_embeds() -> EmbedEndpoints:
     classes: dict[str, Any] = {
         "page": EmbedPageEndpoints,
         "settings": EmbedSettingsEndpoints,
+        "signing_in": EmbedSignInEndpoints,
         "tickets": TicketEndpoints,
     }
     return EmbedEndpoints(**classes)

@@ -22,6 +22,7 @@ from server.api.contribution_answers import (
 from server.api.contributors import ContributorAnswer, ContributorList
 from server.api.deps import ModelState
 from server.api.embed_settings import EmbedAnswer, EmbedChange, snippet_of
+from server.api.embed_sign_in import EmbedExchange, EmbedSession
 from server.api.health import HealthAnswer, PartAnswer, ReadinessAnswer
 from server.api.held_badges import BadgeMark, HeldBadgeAnswer, HeldBadgeList, HolderAnswer
 from server.api.keys import KeyAnswer, KeyList, KeyRequest, MadeKey
@@ -250,6 +251,13 @@ EXAMPLES: Final[Mapping[type, msgspec.Struct]] = {
         ContributorList([ContributorAnswer("Mara", _TOTALS, AT, [_MARK])], "kJQ2cGFnZQ", None),
         TicketRequest("deep-sea-lab", "Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTIq0vXo2Vx5Yb8"),
         EmbedChange(["https://fans.example"]),
+        EmbedExchange(
+            "deep-sea-lab",
+            "gBiQyTIq0vXo2Vx5Yb8Zk1mS3tHc7dJ9fLr4uPwN6aE",
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+            "Zk1mS3tHc7dJ9fLr4uPwN6aEgBiQyTIq0vXo2Vx5Yb8",
+        ),
+        EmbedSession("uPwN6aEgBiQyTIq0vXo2Vx5Yb8Zk1mS3tHc7dJ9fLr4", "mara_k"),
         EmbedAnswer(
             "deep-sea-lab",
             ["https://fans.example"],

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from server.api.embed_window import keeping_opener
 from server.api.forms import read_form
 from server.api.operations import HTML, PAGES, Access, Answer, Operation, described
 from server.api.problems import STATUS_OF_CODE
@@ -79,8 +80,8 @@ class SettingsPageEndpoints:
         if profile is None:
             return _to_sign_in(f"/welcome?{urlencode({'next': next_path})}")
         if profile.username is not None:
-            return RedirectResponse(next_path, HTTPStatus.SEE_OTHER.value)
-        return await self._welcome_page(request, next_path, "", None)
+            return keeping_opener(RedirectResponse(next_path, HTTPStatus.SEE_OTHER.value), next_path)
+        return keeping_opener(await self._welcome_page(request, next_path, "", None), next_path)
 
     @described(
         Operation(
@@ -106,8 +107,8 @@ class SettingsPageEndpoints:
         except Refusal as refusal:
             if refusal.code not in {Code.BAD_REQUEST, Code.CONFLICT}:
                 raise
-            return await self._welcome_page(request, next_path, typed, refusal)
-        return RedirectResponse(next_path, HTTPStatus.SEE_OTHER.value)
+            return keeping_opener(await self._welcome_page(request, next_path, typed, refusal), next_path)
+        return keeping_opener(RedirectResponse(next_path, HTTPStatus.SEE_OTHER.value), next_path)
 
     @described(
         Operation(

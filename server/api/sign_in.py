@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from server.api.embed_window import keeping_opener
 from server.api.forms import read_form
 from server.api.operations import HTML, PAGES, Answer, Operation, described
 from server.api.queries import read_query
@@ -109,7 +110,7 @@ class SignInEndpoints:
             "with_whom": self._label(query.provider),
             "through": [self._label(name) for name in (query.through or "").split(",") if self._label(name)],
         }
-        return await self._welcoming.page(request, "signin.html", context)
+        return keeping_opener(await self._welcoming.page(request, "signin.html", context), next_path_of(query.next))
 
     @described(
         Operation(
@@ -146,12 +147,12 @@ class SignInEndpoints:
                 links_to=links_to,
             )
         except SignInFailed as failure:
-            return _failed(provider, failure, next_path, is_link=links_to is not None)
+            return keeping_opener(_failed(provider, failure, next_path, is_link=links_to is not None), next_path)
         context = {"url": url, "label": provider.label}
         page = await self._welcoming.page(request, "signin-departure.html", context)
         page.headers["cache-control"] = "no-store"  # its link leads there once
         self._attempts.add(request, page, attempt)
-        return page
+        return keeping_opener(page, next_path)
 
     @described(
         Operation(
@@ -184,6 +185,7 @@ class SignInEndpoints:
             response = self._arrived(arrival, attempt.next_path)
         if attempt is not None:
             self._attempts.remove(response, attempt)
+            return keeping_opener(response, attempt.next_path)
         return response
 
     def _arrived(self, arrival: Arrival, next_path: str) -> Response:

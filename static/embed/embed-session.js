@@ -49,6 +49,16 @@ export class EmbedSession {
     return {ticket: answer.ticket};
   }
 
+  /** Become the user who gave this code to the holder of this secret; false when that came to nothing. */
+  async signIn({code, verifier}) {
+    const embedSession = this.token;
+    const body = {channel: this.#channel, code, verifier, ...(embedSession && {embedSession})};
+    const response = await this.#ask('api/embed-sessions', body);
+    if (!response?.ok) return false;
+    this.keep((await response.json()).embedSession);
+    return true;
+  }
+
   #ask(path, body) {
     const headers = {'content-type': 'application/json'};
     const options = {method: 'POST', credentials: 'omit', headers, body: JSON.stringify(body)};

@@ -82,6 +82,7 @@ class Site:
         return application(
             ApiDeps(
                 postgres=self.postgres,
+                redis=self.redis,
                 sessions=sessions,
                 keys=keys,
                 tickets=Tickets(self.redis, sessions, keys),

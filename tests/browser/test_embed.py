@@ -1,8 +1,10 @@
 """A chat in a frame on somebody else's site, in a browser that refuses or keeps apart what belongs to third parties."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -14,6 +16,7 @@ from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import CHROMIUM_FLAGS, NewChannel
 from tests.browser.foreign_site import ForeignSite
 from tests.browser.live_server import LiveServer
+from tests.browser.test_signing_in import sign_in_as, take_username
 from tests.support.chromium import find_chromium
 
 ANSWER_MS = 20_000
@@ -179,3 +182,83 @@ async def test_the_frame_is_accessible_and_fits(
         )
         assert max(await page.evaluate(overflow)) <= 0
         await assert_accessible(page)
+
+
+async def _window(chat: Embedded, context: BrowserContext) -> Page:
+    async with context.expect_page() as opening:
+        await chat.frame.get_by_role("button", name="Sign in").click()
+    window = await opening.value
+    await window.wait_for_load_state()
+    return window
+
+
+async def test_a_fan_signs_in_from_the_frame_and_is_signed_out_from_the_list_of_sessions(
+    context: BrowserContext, live_server: LiveServer, new_channel: NewChannel, shop: ForeignSite
+) -> None:
+    chat = await opened(context, shop, await listed(live_server, await new_channel(), shop.origin))
+    await chat.until_on_air()
+    await chat.ask_and_wait("What is new?")
+    window = await _window(chat, context)
+    await assert_accessible(window)
+    await sign_in_as(window, f"Fan {uuid4().hex[:8]}")
+    await take_username(window)
+    question = window.get_by_role("button", name="Use my account there")
+    await expect(question).to_be_visible()
+    await expect(window.get_by_text(f"on {shop.origin.removeprefix('http://')}?")).to_be_visible()
+    await assert_accessible(window)
+    async with window.expect_event("close"):
+        await question.click()
+    note, who = chat.frame.locator("#note"), chat.frame.locator("#who")
+    await expect(note).to_contain_text("You are signed in.")
+    await expect(who).to_have_text(re.compile("^fan_"))
+    await expect(chat.frame.get_by_role("button", name="Sign in")).to_be_hidden()
+    await chat.ask_and_wait("And then?")  # the same chat, on the same connection
+    await expect(chat.frame.locator("article.mine")).to_have_count(2)
+    sessions = await context.new_page()
+    await sessions.goto(f"{live_server.url.replace('127.0.0.1', 'localhost')}/me/sessions")
+    await sessions.get_by_role("button", name="in the chat of").click()
+    await expect(note).to_have_text("Your session here has ended. You go on as a visitor.", timeout=ANSWER_MS)
+    await expect(chat.frame.get_by_role("button", name="Sign in")).to_be_visible()
+    await chat.until_on_air()
+    await chat.ask_and_wait("Who am I?")
+    again = await _window(chat, context)  # where the fan is signed in already, one click is all
+    async with again.expect_event("close"):
+        await again.get_by_role("button", name="Use my account there").click()
+    await expect(who).to_have_text(re.compile("^fan_"))
+
+
+async def test_a_window_that_is_refused_or_closed_is_told_with_a_way_to_go_on(
+    context: BrowserContext, live_server: LiveServer, new_channel: NewChannel, shop: ForeignSite
+) -> None:
+    chat = await opened(context, shop, await listed(live_server, await new_channel(), shop.origin))
+    await chat.until_on_air()
+    note = chat.frame.locator("#note")
+    window = await _window(chat, context)
+    await window.close()
+    await expect(note).to_contain_text("Signing in was not finished. Nothing changed.")
+    await chat.page.frames[1].evaluate("window.open = () => null")
+    await chat.frame.get_by_role("button", name="Sign in").click()
+    await expect(note).to_contain_text("The window for signing in could not be opened.")
+    async with context.expect_page() as opening:
+        await note.get_by_role("link", name="Open this chat on localhost").click()
+    assert "/c/test-" in (await opening.value).url
+
+
+async def test_a_page_that_opens_the_window_itself_hears_nothing(
+    context: BrowserContext, live_server: LiveServer, new_channel: NewChannel, shop: ForeignSite
+) -> None:
+    url = await listed(live_server, await new_channel(), shop.origin)
+    page = await context.new_page()
+    shop.html = "<button>Win</button><script>addEventListener('message', e => { document.title = 'heard' })</script>"
+    await page.goto(shop.origin)
+    words = f"challenge={'A' * 43}&state={'B' * 22}"
+    await page.evaluate(f"document.querySelector('button').onclick = () => window.open('{url}/sign-in?{words}')")
+    async with context.expect_page() as opening:
+        await page.get_by_role("button").click()
+    window = await opening.value
+    await sign_in_as(window, f"Fan {uuid4().hex[:8]}")
+    await take_username(window)
+    async with window.expect_event("close"):
+        await window.get_by_role("button", name="Use my account there").click()
+    await page.evaluate("new Promise(resolve => setTimeout(resolve))")
+    assert await page.title() == "A shop"
