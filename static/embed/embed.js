@@ -3,10 +3,13 @@ import {EmbedSession} from './embed-session.js';
 import {SignIn} from './sign-in.js';
 import {ticketSocket} from './ticket-socket.js';
 
+const ENDED = 4004; // close code: the session has ended, and the chat waits for a word of the reader
+
 const base = new URL('/', import.meta.url);
 const chat = document.querySelector('channel-chat');
 const channel = chat.getAttribute('channel');
 const part = id => document.getElementById(id);
+let isEnded = false;
 
 function say(text, hasLink = false) {
   const {link, href} = part('note').dataset;
@@ -23,6 +26,7 @@ const signIn = new SignIn(base, channel, {
   closed: () => say('Signing in was not finished. Nothing changed.', true),
   async arrived(answer) {
     const isDone = await session.signIn(answer);
+    if (isDone && isEnded) location.reload();
     say(isDone ? 'You are signed in. What you asked here is in your account.' : 'Signing in did not work. Try again.', !isDone);
     await signIn.prepare();
   },
@@ -43,6 +47,11 @@ if (canSignIn) {
     signIn.open();
   };
 }
+
+chat.addEventListener('chat-error', ({detail}) => {
+  isEnded ||= detail.code === ENDED;
+  if (isEnded && canSignIn) show({kind: 'session'});
+});
 
 chat.Socket = ticketSocket(session, event => canSignIn && show(event.who ?? event)); // the element connects once it is defined
 await import('../widget/channel-chat.js');

@@ -30,6 +30,7 @@ WITHOUT_SESSION: dict[str, tuple[int, str | None]] = {
     f"/checkout/{SOME_ID}": (404, "not_found"),  # whoever has the id of a contribution may pay it
     "/signout": (303, None),  # begins a visitor's session
     "/api/ws-tickets": (400, "bad_request"),  # so does this, in a frame
+    "/api/embed-sessions": (400, "bad_request"),  # it is the code that counts
 }
 """Routes that change something and ask for no session, with what nobody in particular gets there."""
 

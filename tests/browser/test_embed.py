@@ -111,6 +111,14 @@ async def test_where_storage_is_kept_the_same_visitor_comes_back_with_a_fresh_ti
     assert await _kept(chat.page) == [token]
     assert [url.rpartition("/")[2] for url in sockets] == ["ws", "ws"]  # nothing of a ticket in an address
     assert await profile.cookies() == []
+    async with live_server.stores() as (postgres, _):
+        await postgres.pool.execute(
+            "UPDATE session SET token_hash = NULL WHERE token_hash = sha256($1)", token.encode()
+        )
+    await chat.page.reload()
+    await expect(chat.frame.locator("#note")).to_have_text("Your session here has ended. You go on as a visitor.")
+    await chat.until_on_air()
+    assert await _kept(chat.page) != [token]
 
 
 async def _kept(page: Page) -> list[str]:
@@ -217,9 +225,11 @@ async def test_a_fan_signs_in_from_the_frame_and_is_signed_out_from_the_list_of_
     sessions = await context.new_page()
     await sessions.goto(f"{live_server.url.replace('127.0.0.1', 'localhost')}/me/sessions")
     await sessions.get_by_role("button", name="in the chat of").click()
-    await expect(note).to_have_text("Your session here has ended. You go on as a visitor.", timeout=ANSWER_MS)
-    await expect(chat.frame.get_by_role("button", name="Sign in")).to_be_visible()
+    await expect(chat.frame.locator("channel-chat .notice p")).to_contain_text("Your session was ended.")
+    await expect(who).to_be_empty()
+    await chat.frame.get_by_role("button", name="Go on as a visitor").click()
     await chat.until_on_air()
+    await expect(chat.frame.get_by_role("button", name="Sign in")).to_be_visible()
     await chat.ask_and_wait("Who am I?")
     again = await _window(chat, context)  # where the fan is signed in already, one click is all
     async with again.expect_event("close"):
@@ -262,3 +272,17 @@ async def test_a_page_that_opens_the_window_itself_hears_nothing(
         await window.get_by_role("button", name="Use my account there").click()
     await page.evaluate("new Promise(resolve => setTimeout(resolve))")
     assert await page.title() == "A shop"
+
+
+async def test_the_page_around_the_frame_cannot_sign_it_in(
+    context: BrowserContext, live_server: LiveServer, new_channel: NewChannel, shop: ForeignSite
+) -> None:
+    chat = await opened(context, shop, await listed(live_server, await new_channel(), shop.origin))
+    await chat.until_on_air()
+    asked: list[str] = []
+    chat.page.on("request", lambda request: asked.append(request.url))
+    message = f"{{type: 'tallylight-sign-in', code: '{'A' * 43}'}}"
+    await chat.page.evaluate(f"frames[0].postMessage({message}, '*')")
+    await chat.page.frames[1].evaluate("new Promise(resolve => setTimeout(resolve, 0))")
+    await chat.page.frames[1].evaluate("fetch('/healthz')")
+    assert [url.rpartition("/")[2] for url in asked] == ["healthz"]
