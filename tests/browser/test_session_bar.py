@@ -44,7 +44,7 @@ class Fan:
         await sign_in_as(page, self.subject)
         await page.wait_for_url(re.compile("/me/settings$|/welcome"))
         if "/welcome" in page.url:
-            await page.get_by_label("Username").fill(self.username)
+            await page.get_by_role("textbox", name="Username").fill(self.username)
             await page.get_by_role("button", name="Take this username").click()
         await expect(page.get_by_role("heading", name="Settings")).to_be_visible()
         return page
@@ -127,7 +127,7 @@ async def test_another_username_is_in_every_bar(context: BrowserContext, live_se
     settings = await fan.sign_in(context)
     own = await open_tab(context, f"{live_server.url}/me")
     name = f"new_{uuid4().hex[:10]}"
-    await settings.get_by_label("Username").fill(name)
+    await settings.get_by_role("textbox", name="Username").fill(name)
     await settings.get_by_role("button", name="Save").click()
     await sees(own, f"Signed in as {name}")
     await expect(own.locator(".bar .told")).to_have_text(f"Signed in as {name}.")
@@ -141,7 +141,7 @@ async def test_a_chat_is_told_by_its_own_connection(
     waiting = await open_tab(context, await new_channel(credits=None))  # a page that only watches
     settings = await fan.sign_in(elsewhere)
     name = f"new_{uuid4().hex[:10]}"
-    await settings.get_by_label("Username").fill(name)
+    await settings.get_by_role("textbox", name="Username").fill(name)
     await settings.get_by_role("button", name="Save").click()
     await sees(chat.page, f"Signed in as {name}")
     await sees(waiting, f"Signed in as {name}")

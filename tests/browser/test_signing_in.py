@@ -33,7 +33,7 @@ async def sign_in_as(page: Page, name: str) -> None:
 async def take_username(page: Page) -> None:
     """On the page that follows the first sign-in."""
     await expect(page.get_by_role("heading", name="Choose a username")).to_be_visible()
-    await page.get_by_label("Username").fill(f"fan_{uuid4().hex[:10]}")
+    await page.get_by_role("textbox", name="Username").fill(f"fan_{uuid4().hex[:10]}")
     await page.get_by_role("button", name="Take this username").click()
 
 
