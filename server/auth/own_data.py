@@ -40,11 +40,12 @@ _SECTIONS: Final[Mapping[str, str]] = {
     "sessions": f"""
         SELECT id, json_build_object('id', id, 'device', device, 'displayName', display_name, 'createdAt', created_at,
                  'lastSeenAt', last_seen_at, 'signedInAt', signed_in_at, 'expiresAt', expires_at)::text AS json
-          FROM session WHERE (user_id = $1 OR $1::uuid IS NULL AND id = $2) {_NEXT.format(id="id")}
+          FROM session WHERE (user_id = $1 OR $1::uuid IS NULL AND id = $2)
+           AND NOT EXISTS (SELECT FROM api_key WHERE session_id = session.id) {_NEXT.format(id="id")}
     """,  # noqa: S608 - constants
     "keys": f"""
-        SELECT api_key.id, json_build_object('id', api_key.id, 'name', name, 'createdAt', api_key.created_at,
-                 'revokedAt', revoked_at, 'lastUsedAt', last_used_at)::text AS json
+        SELECT api_key.id, json_build_object('id', api_key.id, 'name', name, 'scopes', scopes,
+                 'createdAt', api_key.created_at, 'revokedAt', revoked_at, 'lastUsedAt', last_used_at)::text AS json
           FROM api_key JOIN session ON session.id = api_key.session_id
          WHERE session.user_id = $1 AND $2::uuid IS NOT NULL {_NEXT.format(id="api_key.id")}
     """,  # noqa: S608 - constants

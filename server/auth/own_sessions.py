@@ -17,7 +17,11 @@ from server.storage.tables.people import session
 _ORDER: Final = order_by_time(session.c.last_seen_at, session.c.id, descending=True)
 _ENDED: Final = "token_hash = NULL, former_hash = NULL, expires_at = LEAST(expires_at, clock_timestamp())"
 _END: Final = f"UPDATE session SET {_ENDED} WHERE id = $1 AND token_hash IS NOT NULL"  # noqa: S608 - a constant
-_OWNS: Final = "SELECT true FROM session WHERE id = $1 AND (user_id = $2 OR $2::uuid IS NULL AND id = $3)"
+# What an API key keeps is no session that anybody has: it ends with the key.
+_OWNS: Final = """
+SELECT true FROM session WHERE id = $1 AND (user_id = $2 OR $2::uuid IS NULL AND id = $3)
+   AND NOT EXISTS (SELECT FROM api_key WHERE session_id = session.id)
+"""
 _END_OTHERS: Final = f"""
 WITH others AS (
     SELECT id FROM session WHERE user_id = $1 AND token_hash IS NOT NULL AND id IS DISTINCT FROM $2

@@ -51,7 +51,12 @@ class Sockets:
         return connections, identities
 
     def identify(self, connection: Connection, identity: Identity, settings: Settings) -> None:
-        """Go on with a connection as somebody else: its session was claimed, or its user has another name."""
+        """Go on with a connection as somebody else: its session was claimed, or its user has another name.
+
+        One that has gone while that was found out stays gone: it would be counted for ever.
+        """
+        if connection not in self._open:
+            return
         self._leave_owner(connection)
         connection.identity = identity
         self.admit(connection, identity, settings)

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+from server.auth.api_keys import ApiKeys
 from server.auth.own_data import MESSAGES_AT_ONCE_MAX, OwnData
 from server.auth.sessions import SessionLimits, Sessions
+from server.domain.scopes import Scope
 from server.storage.postgres import Postgres
+from server.storage.tables.base import metadata
 from tests.api.site import Site
 from tests.api.test_deletion import a_supporter
 from tests.api.test_sessions import browser_of
@@ -40,6 +43,45 @@ async def test_a_user_gets_everything_and_no_token(site: Site, postgres: Postgre
     )
     secrets = {person.token, "a token", "another", b"a token".hex(), *(row["hex"] for row in hashes)}
     assert not [secret for secret in secrets if secret in answer.text]
+
+
+HELD_OTHERWISE = {
+    "session_badge": "badges, of a visitor",
+    "chat_member": "chats",
+    "contributor": "the sums of transactions",
+    "shared_chat": "has no routes so far",
+    "configuration_setting": "what admins did for the site",
+    "channel_boost": "what admins did for the site",
+    "api_key": "keys",
+}
+SECTION_OF_TABLE = {"user_badge": "badges"}
+
+
+def test_every_table_that_speaks_of_people_has_a_section() -> None:
+    """A new table with somebody's rows is noticed here."""
+    people = {"user", "session"}
+    tables = {
+        table.name
+        for table in metadata.tables.values()
+        for key in table.foreign_keys
+        if key.column.table.name in people and table.name not in HELD_OTHERWISE
+    }
+    assert {SECTION_OF_TABLE.get(name, f"{name}s") for name in tables} == SECTIONS - {"keys"}
+
+
+async def test_a_key_is_told_with_what_it_may_do_and_its_session_is_no_session(site: Site, postgres: Postgres) -> None:
+    person = await signed_in(postgres, "mara_k")
+    key, secret = await ApiKeys(postgres).create("Mara's bot", [Scope.READ], owner_id=person.user_id)
+    async with browser_of(site, person) as browser:
+        answer = await browser.get("/api/me/export")
+        found: dict[str, Any] = answer.json()
+        assert [(one["id"], one["name"], one["scopes"]) for one in found["keys"]] == [
+            (str(key.id), "Mara's bot", ["read"])
+        ]
+        assert [one["id"] for one in found["sessions"]] == [str(person.session_id)]
+        assert secret not in answer.text
+        assert (await browser.delete(f"/api/me/sessions/{key.session_id}")).status_code == 404  # it would go on
+    assert await ApiKeys(postgres).find(secret) is not None
 
 
 async def test_nobody_gets_what_is_somebody_else_s(site: Site, postgres: Postgres) -> None:

@@ -6,16 +6,21 @@ from typing import Final
 
 import pytest
 
+from server.auth.api_keys import ApiKeys
 from server.auth.cookies import LOOPBACK_NAME
 from server.auth.own_sessions import OwnSessions
 from server.auth.sessions import SessionLimits, Sessions
 from server.domain.identity import Identity
+from server.domain.settings import Settings
+from server.storage.settings import LiveSettings
 from server.ws import identity_watch
+from server.ws.identity_watch import IdentityWatch
 from tests.support.fans import still_works
 from tests.support.gateways import LocalGateway, local_gateway
 from tests.support.http_clients import http_client
 from tests.support.people import Person, sign_in_again, signed_in
 from tests.support.socket_client import ChatView, SocketClient, of_kind
+from tests.support.waiting import eventually
 from tests.support.world import World
 
 CLOSED_WITHIN_SECONDS: Final = 10.0
@@ -170,6 +175,30 @@ async def test_a_session_that_runs_out_loses_its_sockets_about_a_second_later_an
     assert 0 <= await world.postgres.pool.fetchval(late, visitor.session_id) < CLOSED_WITHIN_SECONDS
     assert gateway.cookie is not None
     assert await code_after_hello(gateway, gateway.cookie) == 4501
+
+
+async def test_a_socket_that_goes_while_its_sign_in_is_looked_up_is_not_counted_again(
+    gateway: LocalGateway, world: World
+) -> None:
+    visitor = await visitor_of(gateway, world)
+    person = await signed_in(world.postgres, "mara_k")
+    socket = await gateway.connect()
+    sockets, postgres = gateway.gateway.sockets, world.postgres
+    watch = IdentityWatch(postgres, ApiKeys(postgres), sockets, LiveSettings(postgres, Settings()))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def is_waiting() -> bool:
+        return bool(await postgres.pool.fetchval(waiting))
+
+    async with postgres.pool.acquire() as claimer, claimer.transaction():
+        await claimer.execute("LOCK TABLE session IN ACCESS EXCLUSIVE MODE")
+        looking = asyncio.create_task(watch.look())
+        await eventually(is_waiting, deadline_seconds=1.5)  # a lock is waited for 2 s
+        await claimer.execute("UPDATE session SET user_id = $2 WHERE id = $1", visitor.session_id, person.user_id)
+        await socket.close()
+        await eventually(lambda: not len(sockets), deadline_seconds=1.5)
+    await looking
+    assert not sockets._by_owner
 
 
 async def test_after_a_sign_in_the_sockets_of_all_devices_count_together(
