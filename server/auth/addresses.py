@@ -86,6 +86,11 @@ def subscriber_of(address: Address) -> str:
 
 
 def _parse(text: str) -> Address:
+    """An address; some proxies put the port behind it, as in ``192.0.2.1:50000`` and ``[2001:db8::1]:50000``."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -52,6 +52,20 @@ def test_a_chain_of_trusted_hops_alone_ends_at_its_first() -> None:
     assert ClientAddresses(["10.0.0.0/8"]).of(connection("10.0.0.2", "10.0.0.4, 10.0.0.3")) == ip_address("10.0.0.4")
 
 
+@pytest.mark.parametrize(
+    ("entry", "client"),
+    [
+        ("198.51.100.7:50000", "198.51.100.7"),
+        ("[2001:db8::1]:50000", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[::ffff:198.51.100.7]:50000", "198.51.100.7"),
+    ],
+)
+def test_the_port_that_some_proxies_add_is_no_part_of_the_address(entry: str, client: str) -> None:
+    """Else everybody behind such a proxy would share one limit: the proxy's."""
+    assert str(ClientAddresses(["10.0.0.2"]).of(connection("10.0.0.2", f"6.6.6.6, {entry}"))) == client
+
+
 def test_a_mapped_address_is_the_ipv4_address() -> None:
     assert ClientAddresses(["10.0.0.2"]).of(connection("::ffff:10.0.0.2", "203.0.113.9")) == ip_address("203.0.113.9")
 
