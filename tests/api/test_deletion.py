@@ -35,8 +35,6 @@ async def a_supporter(postgres: Postgres) -> tuple[Person, UUID, UUID]:
     await postgres.transact(lambda conn: settle(conn, paid.id))
     await postgres.pool.execute("UPDATE contribution SET display_name = 'Mara the Great' WHERE id = $1", paid.id)
     chat_id = await rows.chat(person.identity, channel_id, title="A secret question")
-    await books.start(channel_id, [chat_id])
-    await books.spend(chat_id)
     await rows.turn(chat_id, 1, "A secret question?", "A secret answer.")
     await postgres.pool.execute(
         "INSERT INTO account (id, user_id, type, provider, provider_account_id)"
