@@ -33,7 +33,7 @@ class Moved:
         contributions: that were paid; those that never were move along untold.
         transactions: reversals included.
         amounts_cents: what the transactions sum up to, by type, reversals included; types without any are left out.
-        chats: with a message; those that were only opened move along untold.
+        chats: with a message; those that were only opened, and those that were deleted, move along untold.
         badges: that the user holds now and did not before.
     """
 
@@ -117,14 +117,14 @@ async def _move_chats(conn: Connection, session_id: UUID, user_id: UUID) -> int:
         session_id,
     )
     rows = await conn.fetch(
-        "UPDATE chat SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL RETURNING last_message_at",
+        "UPDATE chat SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL RETURNING last_message_at, deleted_at",
         session_id,
         user_id,
     )
     await conn.execute(
         "UPDATE chat_member SET user_id = $2 WHERE session_id = $1 AND user_id IS NULL", session_id, user_id
     )
-    return sum(row["last_message_at"] is not None for row in rows)
+    return sum(row["last_message_at"] is not None and row["deleted_at"] is None for row in rows)
 
 
 async def _move_badges(conn: Connection, session_id: UUID, user_id: UUID) -> int:

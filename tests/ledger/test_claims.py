@@ -9,6 +9,7 @@ from server.domain.errors import Code, Refusal
 from server.domain.givers import Giver
 from server.domain.transactions import TransactionType
 from server.ledger.claims import ClaimOutcome, Moved, claim
+from server.ledger.unclaimed import read_unclaimed
 from server.storage.ids import new_id
 from tests.ledger.books import Books
 from tests.ledger.fans import held
@@ -62,6 +63,19 @@ async def test_all_that_the_session_owns_becomes_the_user_s(books: Books) -> Non
     assert await held(books.postgres, Giver(user_id=user_id)) == badges
     assert await held(books.postgres, Giver(session_id=session_id)) == set()
     await books.assert_clean()
+
+
+async def test_a_chat_that_the_visitor_has_deleted_moves_untold(books: Books) -> None:
+    channel_id = await books.channel()
+    session_id, user_id = await books.session(), await books.user()
+    kept, deleted = await books.chats(channel_id, 2, session_id=session_id)
+    await books.postgres.pool.execute("UPDATE chat SET last_message_at = clock_timestamp()")
+    await books.postgres.pool.execute("UPDATE chat SET deleted_at = clock_timestamp() WHERE id = $1", deleted)
+    shown = await read_unclaimed(books.postgres, session_id)
+    moved = await claimed(books, session_id, user_id)
+    assert (shown.chats, moved.chats) == (1, 1)
+    owners_now = await books.postgres.pool.fetch("SELECT id, user_id FROM chat")
+    assert {row["id"]: row["user_id"] for row in owners_now} == {kept: user_id, deleted: user_id}
 
 
 async def test_a_second_claim_by_the_same_user_moves_nothing_and_says_so(books: Books) -> None:
