@@ -16,6 +16,7 @@ from server.auth.sealing import Keyring
 from server.domain.errors import Code, Refusal
 from server.storage.postgres import Connection, Postgres
 from tests.sign_in.browsers import SigningBrowser
+from tests.sign_in.conftest import NewBrowser
 from tests.sign_in.issuers import Lies, RunningIssuer, running_issuer
 from tests.support.gateways import SECRET, LocalGateway, local_gateway
 
@@ -220,10 +221,22 @@ async def test_a_new_secret_in_front_loses_nothing_and_seals_what_comes(
     assert await made(postgres, issuer, transport, new).live_access_token(account_id) == "fresh"
 
 
-async def test_a_token_of_another_row_does_not_open(
+async def test_a_token_of_another_column_does_not_open(
     tokens: AccountTokens, account_id: UUID, postgres: Postgres
 ) -> None:
     await postgres.pool.execute("UPDATE account SET access_token = refresh_token")
+    with pytest.raises(Refusal) as refused:
+        await tokens.live_access_token(account_id)
+    assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_a_token_of_another_account_does_not_open(
+    tokens: AccountTokens, account_id: UUID, new_browser: NewBrowser, postgres: Postgres
+) -> None:
+    await new_browser().sign_in("jonas", "tide")
+    await postgres.pool.execute(
+        "UPDATE account SET access_token = (SELECT access_token FROM account WHERE id <> $1) WHERE id = $1", account_id
+    )
     with pytest.raises(Refusal) as refused:
         await tokens.live_access_token(account_id)
     assert refused.value.code is Code.NOT_FOUND
