@@ -203,7 +203,7 @@ def _parameter(place: str, name: str, schema: Json, *, is_required: bool) -> Jso
     parameter: Json = {"name": name, "in": place, "description": schema.pop("description")}
     if is_required:
         parameter["required"] = True
-    if place == "query":
+    if place == "query" and not is_required:
         parameter["allowEmptyValue"] = True  # it counts as none: forms send their empty fields
     if "examples" in schema:
         parameter["example"] = schema.pop("examples")[0]

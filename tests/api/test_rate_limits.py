@@ -14,6 +14,7 @@ from server.api.guard import action_of
 from server.api.operations import operation_of
 from server.auth.addresses import AddressDigests, ClientAddresses
 from server.auth.rate_limits import RateLimits
+from server.channels.embedding import Embedding
 from server.domain.rates import RATES, Action, Subject
 from server.domain.settings import Settings
 from server.storage.postgres import Postgres
@@ -135,3 +136,20 @@ async def test_a_page_costs_one_round_trip_to_redis(postgres: Postgres, redis: C
             redis.trips = 0
             assert (await client.get(path)).status_code == 200
             assert redis.trips == 1, path
+
+
+async def test_a_visitor_of_a_frame_is_limited_and_the_site_may_read_why(
+    postgres: Postgres, redis: CountingRedis
+) -> None:
+    fans = "https://fans.example"
+    await Embedding(postgres).allow(await Rows(postgres).active_channel("lab"), [fans], by_user_id=None)
+    async with site_of(postgres, redis).client() as page:
+        page.headers["origin"] = fans
+        begun = await page.post("/api/ws-tickets", json={"channel": "lab"})
+        assert begun.status_code == 200
+        body = {"channel": "lab", "embedSession": begun.json()["embedSession"]}
+        again = await page.post("/api/ws-tickets", json=body)
+        assert (again.status_code, again.json()["code"]) == (429, "rate_limited")
+        assert int(again.headers["retry-after"]) > 0
+        assert again.headers["access-control-allow-origin"] == fans
+        assert (await page.post("/api/ws-tickets", json={"channel": "lab"})).status_code == 200
