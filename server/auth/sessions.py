@@ -50,8 +50,8 @@ VALUES ($1, $2, $3, clock_timestamp() + $4::interval, $5, $6, $7, clock_timestam
 _ROTATE: Final = """
 UPDATE session
    SET user_id = $2, token_hash = $3, former_hash = token_hash, last_seen_at = clock_timestamp(),
-       signed_in_at = clock_timestamp(), device = coalesce($6, device),
-       expires_at = LEAST(clock_timestamp() + $4::interval, created_at + $5::interval)
+       signed_in_at = clock_timestamp(), device = coalesce($5, device),
+       expires_at = clock_timestamp() + $4::interval
  WHERE id = $1 AND (user_id IS NULL OR user_id = $2)
 """
 _IS_THERE: Final = "SELECT true FROM session WHERE token_hash = $1"
@@ -65,7 +65,7 @@ VALUES ($1, $2, clock_timestamp() + $3::interval, $4, $5, $6)
 _RENEW: Final = """
 UPDATE session
    SET last_seen_at = clock_timestamp(),
-       expires_at = LEAST(clock_timestamp() + $3::interval, created_at + $4::interval)
+       expires_at = LEAST(clock_timestamp() + $3::interval, coalesce(signed_in_at, created_at) + $4::interval)
  WHERE id = $1 AND token_hash IS NOT NULL AND last_seen_at < clock_timestamp() - $2::interval
 """
 
@@ -76,7 +76,8 @@ class SessionLimits:
 
     Attributes:
         idle_seconds: without a request; 60 days.
-        absolute_seconds: whatever happens, at least `idle_seconds`; 365 days, less than browsers keep a cookie.
+        absolute_seconds: whatever is asked with it, from its beginning or from when its user last signed in; at least
+            `idle_seconds`; 365 days, less than browsers keep a cookie.
         renewal_seconds: the idle time begins anew at most this often; 5 minutes.
     """
 
@@ -224,7 +225,7 @@ class Sessions:
                 await conn.execute(_BEGIN, fresh_id, user_id, digest, self._idle, device, *_columns_of(frame))
                 tried.append((fresh_id, moved))
             else:
-                await conn.execute(_ROTATE, session_id, user_id, digest, self._idle, self._absolute, device)
+                await conn.execute(_ROTATE, session_id, user_id, digest, self._idle, device)
                 tried.append((session_id, moved))
             return tried[-1]
 

@@ -121,17 +121,30 @@ async def test_a_session_that_has_ended_is_nobody_s_to_claim(
     assert await owner_of(postgres, visitor.session_id) is None
 
 
-async def test_a_sign_in_prolongs_the_session_but_not_beyond_its_absolute_end(
+async def test_a_sign_in_begins_all_of_a_session_s_time_anew(
     sessions: Sessions, rows: Rows, postgres: Postgres
 ) -> None:
+    async def grow_older(by_seconds: int) -> None:
+        await rows.age_sessions(timedelta(seconds=by_seconds))
+        await rows.age_sign_ins(timedelta(seconds=by_seconds))
+
+    async def left() -> float:
+        query = "SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM session"
+        return float(await postgres.pool.fetchval(query))
+
     visitor, _ = await sessions.create_visitor()
     user_id = await rows.user("mara_k")
-    for aged_by, left in ((900, 1_000), (900, 700)):
-        await rows.age_sessions(timedelta(seconds=aged_by))
-        await rows.age_sign_ins(timedelta(seconds=aged_by))
-        await sessions.sign_in(visitor.session_id, user_id)
-        seconds = await postgres.pool.fetchval("SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM session")
-        assert left - 30 < seconds <= left
+    for _ in range(3):  # beyond the absolute end of a session in which nobody signs in
+        await grow_older(900)
+        signed_in = await sessions.sign_in(visitor.session_id, user_id)
+        assert not signed_in.is_fresh
+        assert 970 < await left() <= 1_000
+    for left_seconds in (1_000, 700):
+        await grow_older(900)
+        assert await sessions.find(signed_in.token) is not None
+        assert left_seconds - 30 < await left() <= left_seconds
+    await grow_older(701)
+    assert await sessions.find(signed_in.token) is None
 
 
 @pytest.mark.parametrize("deleted", [True, False])
