@@ -32,6 +32,7 @@ export class SignIn {
   }
 
   open() {
+    if (!this.#kept) return; // the code of the window before is being exchanged
     const {challenge, state} = this.#kept;
     const site = siteAround();
     this.#url.search = new URLSearchParams({challenge, state, ...(site && {site})});
