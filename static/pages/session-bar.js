@@ -49,7 +49,7 @@ addEventListener('submit', event => {
 for (const type of ['visibilitychange', 'chat-identity', 'chat-error']) addEventListener(type, soon);
 addEventListener('storage', ({key, newValue}) => key === KEY && newValue !== now.mark && soon());
 addEventListener('pageshow', ({persisted}) => {
-  if (!persisted && performance.getEntriesByType('navigation')[0].type !== 'back_forward') return;
+  if (!persisted && performance.getEntriesByType('navigation')[0]?.type !== 'back_forward') return;
   if (localStorage[KEY] === now.mark) return soon();
   document.body.hidden = true;
   location.reload();
