@@ -106,6 +106,7 @@ class SignInEndpoints:
             "last": last if last in self._signing_in.providers else None,
             "next_path": next_path_of(query.next),
             "held": things_of(held.contributions, held.badges, held.chats),
+            "held_count": held.contributions + held.badges + held.chats,
             "trouble": None if query.trouble is None else query.trouble.value,
             "with_whom": self._label(query.provider),
             "through": [self._label(name) for name in (query.through or "").split(",") if self._label(name)],

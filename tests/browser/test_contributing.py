@@ -46,7 +46,9 @@ async def test_without_a_script_a_visitor_puts_a_channel_on_air(new_channel: New
         if await thanks.is_visible():
             break
         await page.get_by_role("link", name="Look again").click()
-    await expect(page.locator("main").get_by_role("status")).to_contain_text("$10 finished the goal, $6 bought 60 credits.")
+    await expect(page.locator("main").get_by_role("status")).to_contain_text(
+        "$10 finished the goal, $6 bought 60 credits."
+    )
     await page.get_by_role("link", name="Open the chat").click()
     await expect(page.get_by_text("$10 of $10 goal reached")).to_be_visible()
     contributors = page.get_by_role("region", name="Contributors")

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from server.auth.cookies import LOOPBACK_NAME
+from server.domain.identity import Identity
 from server.storage.postgres import Postgres
 from tests.sign_in.browsers import SigningBrowser, notice_of, trouble_of
 from tests.sign_in.conftest import NewBrowser
@@ -44,6 +45,15 @@ async def test_the_same_person_is_the_same_user_on_every_device(new_browser: New
     await new_browser().sign_in("jonas")
     assert len(await user_ids(postgres)) == 2
     assert await postgres.pool.fetchval("SELECT count(*) FROM account") == 2
+
+
+async def test_one_thing_is_spoken_of_as_one(browser: SigningBrowser, postgres: Postgres, rows: Rows) -> None:
+    await browser.http.get("/")
+    session_id = await postgres.pool.fetchval("SELECT id FROM session")
+    chat_id = await rows.chat(Identity(session_id=session_id), await rows.active_channel())
+    await rows.turn(chat_id, 1, "Who lives there?", "An octopus.")
+    page = await browser.http.get("/signin")
+    assert "You have 1 chat in this browser. It will move to your account." in page.text
 
 
 async def test_what_the_visitor_gave_moves_and_the_page_says_so(
