@@ -224,7 +224,7 @@ def test_a_session_that_was_asked_for_is_written_down_without_its_address() -> N
 
 async def test_what_was_written_down_before_is_made_the_same(desk: Desk) -> None:
     """By the migration, on rows as they used to be written."""
-    redact = import_module("server.storage.migrations.versions.0016_less_about_people").REDACT
+    redact = import_module("server.storage.migrations.versions.0017_less_about_people").REDACT
     words = ("checkout.session.completed", "v1.of.no.data", "v1.of.a.list")
     told_once = json.loads(told(words[0], session() | WHO_PAID, words[0]))
     payloads = (told_once, {"id": "evt_2", "data": None, "who": "mara"}, {"id": "evt_3", "data": {"object": ["mara"]}})

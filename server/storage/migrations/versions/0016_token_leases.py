@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0017_token_leases"
+revision = "0016_token_leases"
 down_revision = "0015_embeds"
 
 

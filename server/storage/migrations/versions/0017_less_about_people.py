@@ -5,8 +5,8 @@ from typing import Final
 
 from alembic import op
 
-revision = "0016_less_about_people"
-down_revision = "0017_token_leases"
+revision = "0017_less_about_people"
+down_revision = "0016_token_leases"
 
 _SUBJECT: Final = "(payload #> '{data,object}')"
 _CONTRIBUTION: Final = "(payload #> '{data,object,metadata,contribution_id}')"
