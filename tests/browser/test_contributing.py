@@ -130,7 +130,7 @@ async def test_an_amount_is_chosen_with_the_keyboard(new_channel: NewChannel, co
 
 async def test_every_step_is_accessible_and_fits_a_phone(new_channel: NewChannel, context: BrowserContext) -> None:
     page = await context.new_page()
-    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await page.set_viewport_size(PHONE)
     url = await new_channel(credits=None)
     for path in ("", "/contribute", "/contribute/review?amount=none", "/contribute/review?amount=16"):
         await page.goto(url + path)

@@ -117,7 +117,7 @@ async def test_after_a_sign_out_a_page_with_ones_own_things_asks_for_a_reload_an
     await expect(own).to_have_url(re.compile("/me/settings$"))
     assert "POST" not in sent
     await assert_accessible(own)
-    await own.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await own.set_viewport_size(PHONE)
     await assert_nothing_overflows(own)
     await own.get_by_role("link", name="Reload").click()
     await expect(own).to_have_url(re.compile(r"/signin\?next="))

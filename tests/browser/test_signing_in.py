@@ -108,7 +108,7 @@ async def test_a_page_at_another_of_our_addresses_comes_back_to_it(
 
 async def test_every_page_is_accessible_and_fits_a_phone(context: BrowserContext, live_server: LiveServer) -> None:
     page = await context.new_page()
-    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await page.set_viewport_size(PHONE)
     for path in ("/signin", "/signin?trouble=elsewhere&provider=development&through=development"):
         await page.goto(live_server.url + path)
         await assert_nothing_overflows(page)
