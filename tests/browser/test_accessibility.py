@@ -1,10 +1,10 @@
 """No state of a page has anything that axe-core objects to, light or dark; sizes, motion and zoom as promised."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.async_api import BrowserContext, Page, ViewportSize, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.browser.accessibility import assert_accessible
 from tests.browser.chat_page import ChatPage
@@ -183,3 +183,19 @@ async def test_the_page_is_not_moved_or_focused_by_the_chat(new_channel: NewChan
     chat = await open_chat(await new_channel())
     focused, top = await chat.page.evaluate("() => [document.activeElement.localName, scrollY]")
     assert (focused, top) == ("body", 0)
+
+
+@pytest.mark.parametrize(("motion", "fades"), [("reduce", False), ("no-preference", True)])
+async def test_pages_fade_into_each_other_only_for_who_likes_motion(
+    live_server: LiveServer, browser: Browser, motion: Literal["reduce", "no-preference"], *, fades: bool
+) -> None:
+    async with await browser.new_context(reduced_motion=motion) as context:
+        page = await context.new_page()
+        await page.add_init_script(
+            "addEventListener('pagereveal', event => { window.fades = !!event.viewTransition; })"
+        )
+        await page.goto(live_server.url)
+        await page.get_by_role("link", name="Badges").click()
+        await page.wait_for_url("**/badges")
+        await page.wait_for_function("() => window.fades !== undefined")
+        assert await page.evaluate("window.fades") == fades
