@@ -83,8 +83,11 @@ def _told_by_name(error: Exception) -> typer.Exit | None:
     from asyncpg import PostgresError
 
     from server.serving import CannotListen
+    from server.storage.migrate import SchemaIsUnknown
 
     match error:
+        case SchemaIsUnknown():
+            return fail(str(error), "Use that version, or a database that this one has made.")
         case CannotListen():
             return fail(str(error), error.remedy)
         case PostgresError():

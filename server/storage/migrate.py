@@ -1,6 +1,7 @@
 """Bringing a database to the schema of this program, from whatever revision it has."""
 
 import asyncio
+from collections.abc import Iterable
 
 from alembic import command
 from alembic.config import Config
@@ -12,6 +13,13 @@ from server.storage.postgres import make_engine
 
 UPGRADE_LOCK = 0x7A11_7119
 """The advisory lock that one upgrade holds to its commit; the program's others have two numbers, another space."""
+
+
+class SchemaIsUnknown(Exception):
+    """The database has a revision that this program does not know: a newer version has upgraded it."""
+
+    def __init__(self, revisions: Iterable[str]) -> None:
+        super().__init__(f"The database has the schema of another version ({', '.join(sorted(revisions))}).")
 
 
 def upgrade(url: str) -> None:
@@ -26,7 +34,7 @@ def upgrade(url: str) -> None:
     Raises:
         OSError: the server cannot be reached.
         asyncpg.PostgresError: it refused the connection or a statement; nothing was changed.
-        alembic.util.CommandError: the database has a revision that is newer than this program.
+        SchemaIsUnknown: the database has a revision that is newer than this program.
     """
     asyncio.run(_upgrade(url))
 
@@ -59,6 +67,10 @@ async def _upgrade(url: str) -> None:
 
 def _run_revisions(connection: Connection) -> None:
     config = _config()
+    known = {revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()}
+    unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
+    if unknown:
+        raise SchemaIsUnknown(unknown)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -140,6 +140,15 @@ def test_the_schema_can_be_upgraded_any_number_of_times(empty_postgres_url: str)
         assert result.returncode == 0, result.stderr
 
 
+def test_a_database_of_a_newer_version_is_told_without_a_traceback(empty_postgres_url: str) -> None:
+    assert run_program("db", "upgrade", TALLYLIGHT_DATABASE_URL=empty_postgres_url).returncode == 0
+    change_rows(empty_postgres_url, "UPDATE alembic_version SET version_num = '9999_of_tomorrow'")
+    result = run_program("db", "upgrade", TALLYLIGHT_DATABASE_URL=empty_postgres_url)
+    assert result.returncode == 1
+    assert "the schema of another version (9999_of_tomorrow)" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_doctor_tries_every_part(invoke: Invoke) -> None:
     result = invoke("doctor", "--json")
     findings = {finding["part"]: finding for finding in json.loads(result.stdout)}

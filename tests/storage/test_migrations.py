@@ -118,6 +118,18 @@ def test_a_failed_upgrade_changes_nothing(empty_postgres_url: str) -> None:
     assert [row["relname"] for row in tables] == ["credit_entry"]
 
 
+def test_the_schema_of_a_newer_version_is_left_as_it_is(empty_postgres_url: str) -> None:
+    async def take_from_the_future() -> None:
+        connection = await asyncpg.connect(empty_postgres_url)
+        await connection.execute("UPDATE alembic_version SET version_num = '9999_of_tomorrow'")
+        await connection.close()
+
+    migrate.upgrade(empty_postgres_url)
+    asyncio.run(take_from_the_future())
+    with pytest.raises(migrate.SchemaIsUnknown, match="9999_of_tomorrow"):
+        migrate.upgrade(empty_postgres_url)
+
+
 def test_revisions_are_one_line() -> None:
     script = ScriptDirectory.from_config(config())
     assert len(script.get_heads()) == 1
