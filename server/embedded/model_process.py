@@ -7,6 +7,7 @@ fault in native code must not take the gateway with it.
 import contextlib
 import hashlib
 import json
+import math
 import os
 import signal
 import sys
@@ -45,15 +46,25 @@ def check_file(file: Path, sha256: str) -> None:
 def step_back(nice: int) -> None:
     """Lets other processes go first, from now on: people wait for the start, so it has the usual priority.
 
-    Linux keeps a priority for each thread; a new one has that of the thread that made it.
+    Linux keeps a priority for each thread; a new one has that of the thread that made it. So they are gone through
+    until none is left behind: one that had not stepped back yet may have made another meanwhile.
     """
     threads = Path("/proc/self/task")
     if not threads.is_dir():
         os.nice(nice)
         return
-    for thread in threads.iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+    while left := [thread.name for thread in threads.iterdir() if _priority_of(int(thread.name)) < nice]:
+        for name in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(name), nice)
+
+
+def _priority_of(thread_id: int) -> float:
+    """From -20 to 19; infinite where the thread has ended."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, thread_id)
+    except ProcessLookupError:
+        return math.inf
 
 
 def serve(orders: dict[str, Any]) -> Any:
