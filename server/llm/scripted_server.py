@@ -59,7 +59,7 @@ class ScriptedServer:
         requests: the latest completions that were asked for.
         open_streams: answers that are being sent.
         left_streams: answers whose reader went away before the end.
-        paused_streams: answers whose reader is too slow for now.
+        paused_streams: answers that wait for a slow reader.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ SHORT_BYTES: Final = 126
 _SHORT_HEADS: Final = [bytes((_FINAL_TEXT, size_bytes)) for size_bytes in range(SHORT_BYTES)]
 
 SendNow = Callable[[str], bool]
-"""Sends a text at once, without waiting; False: the socket cannot be written to for now, and nothing has happened."""
+"""Sends a text at once, without waiting; False: the socket cannot be written to yet, and nothing has happened."""
 
 
 def _always() -> asyncio.Event:

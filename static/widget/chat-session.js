@@ -61,7 +61,7 @@ export class ChatSession {
     this.#socket.stop();
   }
 
-  /** Send a message; the first one opens the chat. The same text after a refusal for now is the same message. */
+  /** Send a message; the first one opens the chat. The same text after a passing refusal is the same message. */
   send(text) {
     const message = this.#repeatable?.text === text ? this.#repeatable : {idem: newIdem(), text};
     this.#repeatable = null;
@@ -216,7 +216,7 @@ export class ChatSession {
     this.#view.refused(error, message);
   }
 
-  // A stop may be lost with the connection or be refused for now: the wish lasts until the server has it.
+  // A stop may be lost with the connection or be refused a while: the wish lasts until the server has it.
   #stopIfAsked() {
     if (!this.isBusy) this.#wantsStop = false;
     if (!this.#wantsStop || this.#isStopping || !this.running || !this.chat.k) return;

@@ -22,8 +22,9 @@ from server.api.rendering import Rendering
 from server.api.static_files import Assets
 from server.auth.development import ALGORITHM, Asked, DevelopmentClient, DevelopmentIssuer, Person
 from server.auth.origins import Origins
-from server.auth.providers.options import ProviderKind, ProviderOptions
+from server.auth.providers.options import ProviderKind, ProviderOptions, SignInOptions
 from server.serving import listen
+from tests.support.gateways import LocalGateway, local_gateway
 from tests.support.servers import serving
 
 ROOT: Final = Path(__file__).parents[2]
@@ -174,3 +175,12 @@ async def running_issuer(redirect_uris: list[str]) -> AsyncIterator[RunningIssue
         )
         async with serving(app, listener):
             yield running
+
+
+@contextlib.asynccontextmanager
+async def gateway_with(postgres_url: str, redis_url: str, issuer: RunningIssuer) -> AsyncIterator[LocalGateway]:
+    """A gateway at which people sign in through this issuer alone, as `tide`."""
+    options = SignInOptions([issuer.options("tide", "Tide")])
+    async with local_gateway(postgres_url, redis_url, sign_in=options) as running:
+        issuer.redirect_uris.append(f"{running.url}/signin/tide/callback")
+        yield running

@@ -9,10 +9,9 @@ import pytest
 
 from server.auth.development import TOKEN_SECONDS
 from server.auth.providers.openid import LEEWAY_SECONDS
-from server.auth.providers.options import SignInOptions
 from tests.sign_in.browsers import SigningBrowser, notice_of, trouble_of
-from tests.sign_in.issuers import Lies, RunningIssuer, running_issuer
-from tests.support.gateways import LocalGateway, local_gateway
+from tests.sign_in.issuers import Lies, RunningIssuer, gateway_with, running_issuer
+from tests.support.gateways import LocalGateway
 
 SLACK_SECONDS = 15
 """From the moment at which a token is made to the one at which it is looked at, on a machine with much to do."""
@@ -26,10 +25,7 @@ async def issuer() -> AsyncIterator[RunningIssuer]:
 
 @pytest.fixture
 async def gateway(postgres_url: str, redis_url: str, issuer: RunningIssuer) -> AsyncIterator[LocalGateway]:
-    async with local_gateway(
-        postgres_url, redis_url, sign_in=SignInOptions([issuer.options("tide", "Tide")])
-    ) as running:
-        issuer.redirect_uris.append(f"{running.url}/signin/tide/callback")
+    async with gateway_with(postgres_url, redis_url, issuer) as running:
         yield running
 
 

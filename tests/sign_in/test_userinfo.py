@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from server.auth.providers.openid import both_claims
-from server.auth.providers.options import SignInOptions
 from server.logs import TALKATIVE
 from server.storage.postgres import Postgres
 from tests.sign_in.browsers import SigningBrowser, notice_of, trouble_of
-from tests.sign_in.issuers import Lies, RunningIssuer, running_issuer
-from tests.support.gateways import LocalGateway, local_gateway
+from tests.sign_in.issuers import Lies, RunningIssuer, gateway_with, running_issuer
+from tests.support.gateways import LocalGateway
 
 
 @pytest.fixture
@@ -22,10 +21,7 @@ async def issuer() -> AsyncIterator[RunningIssuer]:
 
 @pytest.fixture
 async def gateway(postgres_url: str, redis_url: str, issuer: RunningIssuer) -> AsyncIterator[LocalGateway]:
-    async with local_gateway(
-        postgres_url, redis_url, sign_in=SignInOptions([issuer.options("tide", "Tide")])
-    ) as running:
-        issuer.redirect_uris.append(f"{running.url}/signin/tide/callback")
+    async with gateway_with(postgres_url, redis_url, issuer) as running:
         yield running
 
 
